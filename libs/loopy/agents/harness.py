@@ -1,0 +1,53 @@
+"""What every runtime has in common: an assignment goes in, a reply comes out."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from loopy.compiler.plan import Agent, Step
+from loopy.runs.records import AttemptRequested, Usage
+from loopy.sandboxes.provider import SandboxSession
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """One attempt, ready to be executed: the rendered prompt and everything that bounds it.
+
+    `events` has the field types of every event that the step may emit, by name. `hint` is what the project's
+    `rehearsal/<workflow>/<step>.json` says, or None.
+    """
+
+    attempt: AttemptRequested
+    step: Step
+    agent: Agent
+    prompt: str
+    events: Mapping[str, Mapping[str, Any]]
+    hint: Mapping[str, Any] | None = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What an agent answered, not yet checked: `{"output": {…}, "emits": {"WorkItem": [{…}]}}`."""
+
+    output: Any = None
+    emits: Any = None
+    usage: Usage = Usage()
+
+
+class HarnessError(Exception):
+    """An agent gave no reply. `reason` is a constant word for `AttemptFailed`, the text a sentence for the author."""
+
+    def __init__(self, reason: str, detail: str, *, retryable: bool = True) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.retryable = retryable
+
+
+class Harness(Protocol):
+    """A runtime. Entry-point group `loopy.agents`; made without arguments, once a process."""
+
+    needs_sandbox: bool
+
+    async def run(self, assignment: Assignment, sandbox: SandboxSession | None) -> Reply:
+        """Execute one attempt. HarnessError when there is no reply; the caller keeps the wall clock."""
+        ...

@@ -1,0 +1,55 @@
+"""Messages as values, and what a handler says is to become of one."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A message to publish."""
+
+    subject: str
+    payload: bytes
+    headers: dict[str, str] = {}
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message as it is stored. `deliveries` counts how often this consumer was given it (0: read, not consumed)."""
+
+    stream: str
+    subject: str
+    payload: bytes
+    headers: dict[str, str]
+    sequence: int
+    time: datetime
+    deliveries: int = 0
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """Where a published message is. `first` is false when another had been stored there before: it stands, not ours."""
+
+    sequence: int
+    first: bool
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """Done with it."""
+
+
+class RetryAfter(msgspec.Struct, frozen=True):
+    """Not now: deliver it again after this many seconds."""
+
+    delay_s: float
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """It can never be processed: set it aside with this constant word and sentence."""
+
+    reason: str
+    detail: str
+
+
+Verdict: TypeAlias = Ack | RetryAfter | DeadLetter
+Handler: TypeAlias = Callable[[Message], Awaitable[Verdict]]

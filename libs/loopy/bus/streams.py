@@ -1,0 +1,98 @@
+"""The topology as data: every stream and consumer of a namespace. `client.Bus.provision` makes the server agree.
+
+All streams keep by limits and refuse what does not fit (`discard: new`): a full stream is an error upstream, never a
+silent loss. Consumers only trigger; no correctness depends on acks, delivery counts or the window of duplicates.
+"""
+
+from typing import Any
+
+import msgspec
+
+from loopy.bus.subjects import Subjects
+
+DAY_S = 86_400
+KEEP_S = 30 * DAY_S
+DELIVERIES_KEEP_S = 7 * DAY_S
+MAX_STREAM_BYTES = 8 << 30
+ACK_WAIT_S = 30
+MAX_ACK_PENDING = 20_000
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """A stream: `name` as in `<NAMESPACE>_<NAME>`, the prefixes below the namespace, and what is peculiar to it."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    keep_s: int = KEEP_S
+    options: dict[str, Any] = {}
+
+
+class Consumer(msgspec.Struct, frozen=True):
+    """A durable pull consumer: who reads which prefixes of which stream."""
+
+    name: str
+    stream: str
+    prefixes: tuple[str, ...]
+
+
+EVENTS = Stream("EVT", ("evt", "firing"))
+DELIVERIES = Stream("DELIVERY", ("delivery", "failed"), DELIVERIES_KEEP_S)
+RUNS = Stream("RUN", ("run",))
+ATTEMPTS = Stream("ATTEMPT", ("attempt",))
+TIMERS = Stream("TIMER", ("timer", "fire"), options={"allow_msg_schedules": True, "allow_msg_ttl": True})
+PLANS = Stream("PLAN", ("plan",))
+DEAD = Stream("DEAD", ("dead",))
+STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, DEAD)
+
+DISPATCHER_EVENTS = Consumer("dispatcher-events", "EVT", ("evt", "firing.cron"))
+DISPATCHER_RUNS = Consumer("dispatcher-runs", "RUN", ("run.start", "run.done", "run.fail", "run.end"))
+DISPATCHER_TIMERS = Consumer("dispatcher-timers", "TIMER", ("fire",))
+INGRESS_DELIVERIES = Consumer("ingress-deliveries", "DELIVERY", ("delivery",))
+INGRESS_POLLS = Consumer("ingress-polls", "EVT", ("firing.poll",))
+CONSUMERS = (DISPATCHER_EVENTS, DISPATCHER_RUNS, DISPATCHER_TIMERS, INGRESS_DELIVERIES, INGRESS_POLLS)
+
+
+def executor_consumer(pool: str) -> Consumer:
+    """The consumer that the executors of a pool share."""
+    return Consumer(f"executor-{pool}", "ATTEMPT", (f"attempt.{pool}",))
+
+
+def stream_name(subjects: Subjects, stream: Stream | str) -> str:
+    """The stream's name on the server: it contains the namespace."""
+    name = stream if isinstance(stream, str) else stream.name
+    return f"{subjects.namespace.upper()}_{name}"
+
+
+def stream_config(subjects: Subjects, stream: Stream, replicas: int = 1) -> dict[str, Any]:
+    """The stream's configuration, as the JetStream API takes it."""
+    config: dict[str, Any] = {
+        "name": stream_name(subjects, stream),
+        "subjects": [subjects.under(prefix, ">") for prefix in stream.prefixes],
+        "retention": "limits",
+        "storage": "file",
+        "num_replicas": replicas,
+        "discard": "new",
+        "max_age": stream.keep_s * 1_000_000_000,
+        "max_bytes": MAX_STREAM_BYTES,
+        "allow_direct": True,
+        "duplicate_window": 120 * 1_000_000_000,
+        **stream.options,
+    }
+    if stream is EVENTS:
+        config["republish"] = {"src": subjects.under("evt", ">"), "dest": subjects.under("tap", "evt", ">")}
+    return config
+
+
+def consumer_config(subjects: Subjects, consumer: Consumer) -> dict[str, Any]:
+    """The consumer's configuration, as the JetStream API takes it."""
+    return {
+        "durable_name": f"{subjects.namespace}-{consumer.name}",
+        "name": f"{subjects.namespace}-{consumer.name}",
+        "filter_subjects": [subjects.under(prefix, ">") for prefix in consumer.prefixes],
+        "ack_policy": "explicit",
+        "deliver_policy": "all",
+        "replay_policy": "instant",
+        "ack_wait": ACK_WAIT_S * 1_000_000_000,
+        "max_deliver": -1,
+        "max_ack_pending": MAX_ACK_PENDING,
+    }

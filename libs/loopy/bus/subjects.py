@@ -1,0 +1,141 @@
+"""The grammar of subjects. Kind first and id later, so that filters and permissions are literal prefixes.
+
+    <ns>.evt.<Type tokens>.<event id>           events; the dots of a type are tokens
+    <ns>.delivery.<sensor>.<delivery id>        raw webhook deliveries
+    <ns>.failed.<sensor>.<delivery id>          a delivery that its sensor could not map, with the error
+    <ns>.firing.cron.<workflow>.<unix>          due schedules
+    <ns>.firing.poll.<sensor>.<unix>            due polls
+    <ns>.firing.done.<workflow>.<unix>          a schedule's firing whose run succeeded
+    <ns>.run.<kind>.<run>.<step or _>[.<n>]     the facts of a run: start done fail skip end
+    <ns>.run.routed.<cascade>.<event id>        the runs that an event started
+    <ns>.attempt.<pool>.<run>.<step>.<n>        attempts, for the executors of a pool
+    <ns>.timer.<run>.<step>.<n>                 a retry that waits; it fires as <ns>.fire.<same>
+    <ns>.plan.<hash>                            compiled projects
+    <ns>.dead.<stream>.<sequence>               messages set aside, with the reason
+    <ns>.tap.evt.<Type tokens>.<event id>       a copy of each stored event, for those who watch
+
+Names of steps, workflows and sensors are tokens as they stand (the compiler sees to it); ids from outside are escaped.
+"""
+
+import re
+
+import msgspec
+
+NAMESPACE = re.compile(r"[a-z][a-z0-9-]{0,31}")
+DEFAULT_NAMESPACE = "loopy"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+class NamespaceError(ValueError):
+    """A namespace that cannot begin a subject."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(
+            f"namespace {namespace!r} must be a lower-case letter, then at most 31 lower-case letters, digits, hyphens"
+        )
+
+
+def token(text: str) -> str:
+    """`text` as one subject token: every byte but letters, digits, `_` and `-` becomes `=hh`; no two texts meet."""
+    return _UNSAFE.sub(lambda m: "".join(f"={byte:02x}" for byte in m[0].encode()), text)
+
+
+class Subjects(msgspec.Struct, frozen=True):
+    """Every subject of one namespace."""
+
+    namespace: str = DEFAULT_NAMESPACE
+
+    def __post_init__(self) -> None:
+        if not NAMESPACE.fullmatch(self.namespace):
+            raise NamespaceError(self.namespace)
+
+    def under(self, *tokens: str) -> str:
+        """The namespace and these tokens, joined."""
+        return ".".join((self.namespace, *tokens))
+
+    def event(self, event_type: str, event_id: str) -> str:
+        """Where an event is stored, by its type."""
+        return self.under("evt", event_type, token(event_id))
+
+    def event_of(self, subject: str) -> tuple[str, str]:
+        """The (type, id) of an event's subject; ValueError when it is not one."""
+        tokens = subject.removeprefix(self.under("evt", "")).split(".")
+        if not subject.startswith(self.under("evt", "")) or len(tokens) < 2:
+            raise ValueError(f"{subject!r} is not an event's subject: <namespace>.evt.<Type>.<id>")
+        return ".".join(tokens[:-1]), tokens[-1]
+
+    def delivery(self, sensor: str, delivery_id: str) -> str:
+        """Where a raw delivery is stored."""
+        return self.under("delivery", sensor, token(delivery_id))
+
+    def failed_delivery(self, sensor: str, delivery_id: str) -> str:
+        """Where the error of a delivery is stored that its sensor could not map."""
+        return self.under("failed", sensor, token(delivery_id))
+
+    def cron_firing(self, workflow: str, at: int) -> str:
+        """A schedule's firing that was due at `at`, seconds since 1970."""
+        return self.under("firing", "cron", workflow, str(at))
+
+    def poll_firing(self, sensor: str, at: int) -> str:
+        """A poll's firing that was due at `at`, seconds since 1970."""
+        return self.under("firing", "poll", sensor, str(at))
+
+    def firing_done(self, workflow: str, at: int) -> str:
+        """The mark of a schedule's firing whose run succeeded."""
+        return self.under("firing", "done", workflow, str(at))
+
+    def start(self, run: str) -> str:
+        """`RunStarted`."""
+        return self.under("run", "start", run, "_")
+
+    def done(self, run: str, step: str) -> str:
+        """`AttemptSucceeded`: one a step, whichever attempt it was."""
+        return self.under("run", "done", run, step)
+
+    def fail(self, run: str, step: str, attempt: int) -> str:
+        """`AttemptFailed`."""
+        return self.under("run", "fail", run, step, str(attempt))
+
+    def skip(self, run: str, step: str) -> str:
+        """`StepSkipped`."""
+        return self.under("run", "skip", run, step)
+
+    def end(self, run: str) -> str:
+        """`RunEnded`."""
+        return self.under("run", "end", run, "_")
+
+    def journal(self, run: str) -> str:
+        """The filter that selects every fact of a run."""
+        return self.under("run", "*", run, ">")
+
+    def routed(self, cascade: str, event_id: str) -> str:
+        """`EventRouted`."""
+        return self.under("run", "routed", token(cascade), token(event_id))
+
+    def cascade(self, cascade: str) -> str:
+        """The filter that selects every `EventRouted` of a cascade."""
+        return self.under("run", "routed", token(cascade), ">")
+
+    def attempt(self, pool: str, run: str, step: str, attempt: int) -> str:
+        """`AttemptRequested`."""
+        return self.under("attempt", pool, run, step, str(attempt))
+
+    def timer(self, run: str, step: str, attempt: int) -> str:
+        """The timer of an attempt that is to be requested later."""
+        return self.under("timer", run, step, str(attempt))
+
+    def fire(self, run: str, step: str, attempt: int) -> str:
+        """What a timer publishes when it is due."""
+        return self.under("fire", run, step, str(attempt))
+
+    def plan(self, plan: str) -> str:
+        """A compiled project, by its hash."""
+        return self.under("plan", plan)
+
+    def dead(self, stream: str, sequence: int) -> str:
+        """A message of a stream that was set aside."""
+        return self.under("dead", stream, str(sequence))
+
+    def tap(self, event_type: str = ">") -> str:
+        """What those subscribe to who watch events of a type (of all, by default)."""
+        return self.under("tap", "evt", event_type if event_type == ">" else f"{event_type}.>")

@@ -1,0 +1,30 @@
+"""Deterministic ids: a crash anywhere repeats the same ids, so that every retry meets what is already recorded."""
+
+import hashlib
+
+ID_BYTES = 12
+
+
+def derive(*parts: str) -> str:
+    """24 hexadecimal digits that name `parts` in this order; two sequences meet only by a hash collision."""
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=ID_BYTES).hexdigest()
+
+
+def run_id(workflow: str, trigger_id: str) -> str:
+    """The run that an event or firing of this id starts in a workflow."""
+    return derive("run", workflow, trigger_id)
+
+
+def emitted_id(run: str, step: str, event: str, index: int) -> str:
+    """The id of the `index`-th event of a type that a step emits."""
+    return derive("emit", run, step, event, str(index))
+
+
+def firing_id(schedule: str, at: int) -> str:
+    """The firing of a schedule that was due at a time, in whole seconds since 1970."""
+    return derive("firing", schedule, str(at))
+
+
+def sensed_id(sensor: str, source_id: str, event: str, index: int) -> str:
+    """The id of the `index`-th event of a type that a sensor made of one delivery or poll window."""
+    return derive("sensed", sensor, source_id, event, str(index))

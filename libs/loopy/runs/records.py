@@ -1,0 +1,169 @@
+"""The facts of a run. Its journal is the set of them, in the order of the stream; nothing else is the truth.
+
+Each record is published once, first writer wins, on a subject that follows from its ids (`bus.subjects`). Names are in
+the past tense: a record says what happened.
+"""
+
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+Outcome: TypeAlias = Literal["succeeded", "failed", "skipped", "cancelled", "timed_out"]
+Data: TypeAlias = dict[str, Any]
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="record"):
+    """The manner of every record."""
+
+
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an event follows from: a step of a run."""
+
+    run: str
+    step: str
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A typed event (CloudEvents 1.0 attributes). `data` has the fields that the registry declares.
+
+    `cascade` is the id of the first event of its chain (its own id for a first one) and `hops` how many runs lie
+    between; `traceparent` is the W3C trace context that it came with.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: datetime
+    data: Data
+    cascade: str
+    hops: int = 0
+    cause: Cause | None = None
+    traceparent: str | None = None
+
+
+class RoutedRun(msgspec.Struct, frozen=True):
+    """A run that an event starts."""
+
+    run: str
+    workflow: str
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A workflow that an event would have started, had a limit not been reached."""
+
+    workflow: str
+    limit: str
+    amount: float
+
+
+class EventRouted(Fact, frozen=True, tag=True):
+    """An event was routed: the runs that it starts (perhaps none), by the plan that then was."""
+
+    event: str
+    type: str
+    cascade: str
+    plan: str
+    at: datetime
+    runs: tuple[RoutedRun, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+
+class RunStarted(Fact, frozen=True, tag=True):
+    """A run began. For a cron trigger `event.type` is `cron` and `event.data` has `scheduled_at` and `last_run`."""
+
+    run: str
+    workflow: str
+    plan: str
+    event: Event
+    at: datetime
+
+
+class AttemptRequested(Fact, frozen=True, tag=True):
+    """A step is to be executed. It holds all that the executor needs besides the plan.
+
+    `inputs` has the outputs of the steps upstream by name (null for a skipped one); `wall_clock_s` is what is left of
+    the step's budget.
+    """
+
+    run: str
+    workflow: str
+    step: str
+    attempt: int
+    plan: str
+    event: Event
+    inputs: dict[str, Data | None]
+    wall_clock_s: float
+    at: datetime
+
+
+class Emitted(msgspec.Struct, frozen=True):
+    """A payload that a step returned for an event."""
+
+    event: str
+    data: Data
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an attempt used: tokens and US dollars."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    spend_usd: float = 0.0
+
+
+class AttemptSucceeded(Fact, frozen=True, tag=True):
+    """An attempt gave a typed result: it stands for the step for ever."""
+
+    run: str
+    workflow: str
+    step: str
+    attempt: int
+    executor: str
+    started_at: datetime
+    at: datetime
+    output: Data = {}
+    emits: tuple[Emitted, ...] = ()
+    usage: Usage = Usage()
+
+
+class AttemptFailed(Fact, frozen=True, tag=True):
+    """An attempt gave no result. `reason` is a constant word (`timed_out`, `bad_output`, …), `detail` a sentence."""
+
+    run: str
+    workflow: str
+    step: str
+    attempt: int
+    executor: str
+    started_at: datetime
+    at: datetime
+    reason: str
+    detail: str
+    retryable: bool = True
+    usage: Usage = Usage()
+
+
+class StepSkipped(Fact, frozen=True, tag=True):
+    """A step is not to run: its `when` is false, or all steps before it were skipped."""
+
+    run: str
+    workflow: str
+    step: str
+    at: datetime
+    reason: Literal["when", "predecessors"]
+
+
+class RunEnded(Fact, frozen=True, tag=True):
+    """A run's one outcome. `step` and `detail` say where and why it failed."""
+
+    run: str
+    workflow: str
+    outcome: Outcome
+    at: datetime
+    step: str | None = None
+    detail: str = ""
+
+
+Record: TypeAlias = (
+    EventRouted | RunStarted | AttemptRequested | AttemptSucceeded | AttemptFailed | StepSkipped | RunEnded
+)
