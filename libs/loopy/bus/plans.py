@@ -1,0 +1,38 @@
+"""Plans on the bus: a run goes on by the plan that it began with, whoever executes it and whatever was deployed since."""
+
+from collections import OrderedDict
+
+from loopy.bus.client import Bus
+from loopy.bus.codec import plan_message, read_plan
+from loopy.bus.streams import PLANS
+from loopy.compiler.plan import Plan, plan_hash
+
+KEPT_PLANS = 32
+
+
+class PlanStore:
+    """The plans that a service needs, by hash: its own, and others from the bus, the least recently used forgotten."""
+
+    def __init__(self, bus: Bus, own: Plan) -> None:
+        self._bus = bus
+        self._own = own
+        self.own_hash = plan_hash(own)
+        self._others: OrderedDict[str, Plan] = OrderedDict()
+
+    async def store(self) -> None:
+        """Put the service's own plan on the bus, where the others find it. BusError when the bus refuses it."""
+        await self._bus.publish_once(plan_message(self._bus.subjects, self._own))
+
+    async def get(self, plan: str) -> Plan | None:
+        """The plan of this hash, or None when nobody has stored it."""
+        if plan == self.own_hash:
+            return self._own
+        if plan not in self._others:
+            message = await self._bus.last(PLANS, self._bus.subjects.plan(plan))
+            if message is None:
+                return None
+            self._others[plan] = read_plan(message)
+        self._others.move_to_end(plan)
+        while len(self._others) > KEPT_PLANS:
+            self._others.popitem(last=False)
+        return self._others[plan]
