@@ -1,20 +1,35 @@
-"""The shape of a service, and how one runs until it is told to stop."""
+"""The shape of a service, and how services run until they are told to stop.
+
+Connect, provision, start each, then listen: whoever connects meets services that work. At the end the reverse: stop
+listening, let work under way end within the grace, close. Services share a process or not; they share nothing else.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-from loopy.bus.client import Bus
-from loopy.clock import Clock
+import msgspec
+
+from loopy.bus.client import Bus, BusError
+from loopy.bus.codec import plan_message
+from loopy.clock import Clock, SystemClock
 from loopy.compiler.plan import Plan
+from loopy.kit.errors import CannotStart, ServiceFailed
 from loopy.kit.http import HttpServer
 from loopy.kit.settings import Settings
 
+GROUP = "loopy.services"
+MARGIN_S = 5.0  # beyond the grace: for what a service does after its work has ended
 
-class Host(Protocol):
+
+class Host(msgspec.Struct, frozen=True):
     """What a service is given. All of it is made by whoever runs the service: `loopy run`, `loopy serve`, a test."""
 
+    name: str
     settings: Settings
     bus: Bus
     project: Path
@@ -22,10 +37,141 @@ class Host(Protocol):
     clock: Clock
     http: HttpServer
     stopping: asyncio.Event
+    is_ready: asyncio.Event
 
     def ready(self) -> None:
         """The service does its work from now on."""
-        ...
+        self.is_ready.set()
 
 
 Serve: TypeAlias = Callable[[Host], Awaitable[None]]
+OnReady: TypeAlias = Callable[[HttpServer], Awaitable[None] | None]
+
+
+async def run_services(
+    names: Sequence[str],
+    settings: Settings,
+    project: Path,
+    plan: Plan,
+    *,
+    on_ready: OnReady,
+    stopping: asyncio.Event,
+) -> None:
+    """Run these services until `stopping` is set, then end them gracefully.
+
+    `on_ready` is called once, when all of them are ready and the listener answers; if it is still at work when
+    `stopping` is set, it is cancelled. Raises CannotStart when something
+    outside must be mended first, ServiceFailed when a service or the connection to NATS ends untold.
+    """
+    services = [find_service(name) for name in names]
+    http = HttpServer(settings)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(http.stop)
+        hosts = [
+            await stack.enter_async_context(_host(name, settings, project, plan, http, stopping)) for name in names
+        ]
+        await _provide(hosts, plan)
+        try:
+            async with asyncio.TaskGroup() as group:
+                work = [group.create_task(_serve(host, serve)) for host, serve in zip(hosts, services, strict=True)]
+                watch = [group.create_task(_watch(host)) for host in hosts]
+                opening = group.create_task(_open(hosts, http, on_ready))
+                await stopping.wait()
+                opening.cancel()
+                await http.stop()
+                await asyncio.wait(work, timeout=settings.grace_s + MARGIN_S)
+                for task in (*work, *watch):
+                    task.cancel()
+        except BaseExceptionGroup as failures:
+            raise _first(failures) from None
+
+
+def find_service(name: str) -> Serve:
+    """The `serve` of a service, by its entry point. Raises CannotStart when it is not installed."""
+    known = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in known:
+        raise CannotStart(f"there is no service {name!r}; there are {', '.join(sorted(known)) or 'none'}")
+    serve: Serve = known[name].load()
+    return serve
+
+
+@asynccontextmanager
+async def _host(
+    name: str, settings: Settings, project: Path, plan: Plan, http: HttpServer, stopping: asyncio.Event
+) -> AsyncIterator[Host]:
+    """A service's host, with a connection of its own."""
+    try:
+        bus = await Bus.connect(settings.nats_url, namespace=settings.namespace, name=f"loopy-{name}")
+    except BusError as error:
+        raise CannotStart(str(error)) from None
+    try:
+        yield Host(name, settings, bus, project, plan, SystemClock(), http, stopping, asyncio.Event())
+    finally:
+        await bus.close()
+
+
+async def _provide(hosts: Sequence[Host], plan: Plan) -> None:
+    """Make the topology and the plan be on the server."""
+    for host in hosts[:1]:
+        try:
+            await host.bus.provision(replicas=host.settings.replicas, pools=_pools(plan, host.settings))
+            await host.bus.publish_once(plan_message(host.bus.subjects, plan))
+        except BusError as error:
+            raise CannotStart(str(error)) from None
+
+
+def _pools(plan: Plan, settings: Settings) -> list[str]:
+    """Every pool that a step asks for or an executor serves."""
+    asked = {step.pool for workflow in plan.workflows.values() for step in workflow.steps}
+    return sorted({"default", settings.pool, *asked})
+
+
+async def _serve(host: Host, serve: Serve) -> None:
+    """One service, from its start to its end; ending untold is a failure."""
+    import structlog
+
+    structlog.contextvars.bind_contextvars(service=host.name)
+    log = structlog.get_logger()
+    try:
+        await serve(host)
+    except CannotStart:
+        raise
+    except Exception as error:
+        log.debug("service.failed", exc_info=True)
+        raise ServiceFailed(f"{host.name} failed: {type(error).__name__}: {error}") from error
+    if not host.stopping.is_set():
+        raise ServiceFailed(f"{host.name} ended though nothing told it to")
+    log.info("service.stopped")
+
+
+async def _watch(host: Host) -> None:
+    """Fails when a service's connection is closed for good, which no reconnecting can mend."""
+    await host.bus.closed()
+    raise ServiceFailed(f"{host.name} lost its connection to NATS for good")
+
+
+async def _open(hosts: Sequence[Host], http: HttpServer, on_ready: OnReady) -> None:
+    """Listen once all services are ready, and say so."""
+    import structlog
+
+    for host in hosts:
+        await host.is_ready.wait()
+    await http.start()
+    structlog.get_logger().info("services.ready", services=[host.name for host in hosts], url=http.url)
+    answer = on_ready(http)
+    if inspect.isawaitable(answer):
+        await answer
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure to tell of: what must be mended outside, else whatever came first."""
+    leaves = list(_leaves(failures))
+    return next((leaf for leaf in leaves if isinstance(leaf, CannotStart)), leaves[0])
+
+
+def _leaves(failures: BaseExceptionGroup[BaseException]) -> Iterable[BaseException]:
+    for failure in failures.exceptions:
+        if isinstance(failure, BaseExceptionGroup):
+            yield from _leaves(failure)
+        else:
+            yield failure

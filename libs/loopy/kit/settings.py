@@ -1,0 +1,236 @@
+"""Settings: the environment, read once into a frozen value. Units are in the names; all problems are told at once.
+
+A field `grace_s` is the variable `LOOPY_GRACE_S`. The fields marked secret may stand in a file instead, named by
+`LOOPY_TOKEN_FILE`, as orchestrators mount them. An empty variable counts as one that is not set.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from loopy.bus.subjects import DEFAULT_NAMESPACE, NAMESPACE
+from loopy.kit.errors import CannotStart
+from loopy.kit.secret import Secret
+
+PREFIX = "LOOPY_"
+MIB = 1 << 20
+DAY_S = 86_400
+_CREDENTIALS = re.compile(r"//([^@/\s]+)@")
+
+LogFormat: TypeAlias = Literal["auto", "json", "human"]
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(CannotStart):
+    """Settings that cannot be used. `problems` has one sentence each, with the variable's name."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _says(must: str, description: str, *, secret: bool = False, **bounds: Any) -> Meta:
+    """What the reference says of a setting, what a value must be (`be a port`), and its bounds."""
+    return Meta(description=description, extra={"must": must, "secret": secret}, **bounds)
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All that a process takes from its environment. The descriptions make docs/reference/configuration.md."""
+
+    nats_url: Annotated[
+        str,
+        _says(
+            "be the URL of a NATS server, such as nats://127.0.0.1:4222",
+            "The NATS server, with credentials where it needs them. `loopy run` starts one of its own when this is "
+            "not set.",
+            secret=True,
+            pattern=r"^(nats|tls|ws|wss)://\S+$",
+        ),
+    ]
+    namespace: Annotated[
+        str,
+        _says(
+            "be a lower-case letter, then at most 31 lower-case letters, digits, hyphens",
+            "Begins every subject and is part of every stream's name, so that several projects or stages share one "
+            "NATS. The registry's `namespace:` holds where this is not set.",
+            pattern=f"^{NAMESPACE.pattern}$",
+        ),
+    ] = DEFAULT_NAMESPACE
+    project: Annotated[str, _says("be a directory", "The project's directory.")] = "."
+    host: Annotated[
+        str,
+        _says(
+            "be a host name or an IP address",
+            "The address to listen on. On any other than a loopback address, `LOOPY_TOKEN` must be set where the "
+            "console's API is served.",
+            pattern=r"^[^\s/]+$",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        _says("be a port, 0 to 65535", "The port to listen on; 0 takes any that is free.", ge=0, le=65535),
+    ] = 8700
+    token: Annotated[
+        Secret | None,
+        _says(
+            "be printable ASCII without blanks",
+            "The bearer token of every API but the webhooks.",
+            secret=True,
+        ),
+    ] = None
+    rehearse: Annotated[
+        bool,
+        _says(
+            "be true or false",
+            "Replace every agent by one that answers at once with made-up values of the right types.",
+        ),
+    ] = False
+    slots: Annotated[
+        int, _says("be a whole number, 1 or more", "How many attempts an executor executes at once.", ge=1)
+    ] = 8
+    pool: Annotated[
+        str,
+        _says(
+            "be letters, digits, hyphens and underscores",
+            "The pool whose attempts an executor takes.",
+            pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        ),
+    ] = "default"
+    replicas: Annotated[
+        int, _says("be 1 to 5", "How many NATS servers keep each stream; asked for when streams are made.", ge=1, le=5)
+    ] = 1
+    webhook_max_bytes: Annotated[
+        int,
+        _says(
+            "be a number of bytes, 1 or more",
+            "The largest body of a webhook; a larger one gets a 413. What the NATS server takes in one message "
+            "(`max_payload`) is a limit as well.",
+            ge=1,
+        ),
+    ] = MIB
+    grace_s: Annotated[
+        float,
+        _says(
+            "be a number of seconds, from 0 to 86400",
+            "How long work under way may go on once the process is told to stop.",
+            ge=0,
+            le=DAY_S,
+        ),
+    ] = 10
+    log_format: Annotated[
+        LogFormat,
+        _says("be auto, json or human", "How log lines look; `auto` is `human` on a terminal, else `json`."),
+    ] = "auto"
+    log_level: Annotated[
+        LogLevel,
+        _says(
+            "be debug, info, warning or error",
+            "The least level that is logged; `debug` shows tracebacks too.",
+        ),
+    ] = "info"
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self._shown())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(self._shown())
+
+    def _shown(self) -> Iterator[tuple[str, Any]]:
+        for name in self.__struct_fields__:
+            yield name, "…" if name == "nats_url" else getattr(self, name)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every text that must not be shown: the token, and the credentials in the server's URL."""
+        credentials = ":".join(_CREDENTIALS.findall(self.nats_url)).split(":")
+        token = self.token.reveal() if self.token else ""
+        return tuple(text for text in (token, *credentials) if text)
+
+
+def read_settings(
+    environment: Mapping[str, str], *, project_namespace: str | None = None, **overrides: Any
+) -> Settings:
+    """The settings of an environment. Raises SettingsError with every problem.
+
+    `overrides` are the fields that a command line sets; None means that it does not. `project_namespace` is what the
+    registry says: it holds where neither the environment nor an override names a namespace.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        raw: Any = overrides.get(field.name)
+        if raw is None:
+            raw = _from_environment(environment, field, problems)
+        if raw is None and field.name == "namespace":
+            raw = project_namespace
+        value = UNSET if raw is None else _converted(field, raw, problems)
+        if value is not UNSET:
+            values[field.name] = value
+        elif field.required and raw is None:
+            problems.append(f"{variable(field)} is not set: it must {told(field)['must']}")
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**values)
+
+
+def variable(field: msgspec.structs.FieldInfo) -> str:
+    """The environment variable of a field of `Settings`."""
+    return PREFIX + field.name.upper()
+
+
+def told(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
+    """What is told of a field: `must`, `secret`, and its `description`."""
+    meta = next(part for part in field.type.__metadata__ if isinstance(part, Meta))
+    return {**(meta.extra or {}), "description": meta.description}
+
+
+def _from_environment(
+    environment: Mapping[str, str], field: msgspec.structs.FieldInfo, problems: list[str]
+) -> str | None:
+    name = variable(field)
+    text, file = environment.get(name) or None, environment.get(f"{name}_FILE") or None
+    if not told(field)["secret"] or file is None:
+        return text
+    if text is not None:
+        problems.append(f"{name} and {name}_FILE are both set: leave one of them out")
+        return text
+    return _from_file(f"{name}_FILE", file, problems)
+
+
+def _from_file(name: str, file: str, problems: list[str]) -> str | None:
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        problems.append(f"{name}: {file!r} cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        problems.append(f"{name}: {file!r} is not UTF-8 text")
+    else:
+        if text:
+            return text
+        problems.append(f"{name}: {file!r} is empty")
+    return None
+
+
+def _converted(field: msgspec.structs.FieldInfo, raw: Any, problems: list[str]) -> Any | UnsetType:
+    """The value of a field, or UNSET with a problem told. What is secret is not repeated."""
+    about = told(field)
+    try:
+        if field.name == "token":
+            return _token(raw)
+        return msgspec.convert(raw, field.type, strict=False)
+    except ValueError:
+        shown = "" if about["secret"] else f", not {raw!r}"
+        problems.append(f"{variable(field)} must {about['must']}{shown}")
+        return UNSET
+
+
+def _token(raw: str | Secret) -> Secret:
+    """A token that fits into a header as it is."""
+    text = raw.reveal() if isinstance(raw, Secret) else raw
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError
+    return Secret(text)
