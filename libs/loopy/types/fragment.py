@@ -1,0 +1,71 @@
+"""JSON Schema fragments, through the jsonschema library: nothing is ever fetched, whatever a `$ref` says."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from loopy.types.model import Fragment
+
+MAX_DEPTH = 32
+
+
+def fragment_problem(schema: Mapping[str, Any]) -> str | None:
+    """Why a fragment is not a valid JSON Schema (draft 2020-12), or None when it is one."""
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        where = ".".join(str(part) for part in error.absolute_path)
+        return f"{where}: {error.message}" if where else error.message
+    except RecursionError:
+        return "it is nested too deeply"
+    return next(_faults(schema, 0), None)
+
+
+def violations(kind: Fragment, value: Any) -> Iterator[tuple[str, str]]:
+    """Every way in which a JSON value departs from a fragment: (path below the value, reason)."""
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    validator = Draft202012Validator(kind.schema, registry=Registry())
+    try:
+        for error in validator.iter_errors(value):
+            yield _path(error.absolute_path), _clipped(error.message)
+    except Unresolvable as error:
+        yield "", f"the schema's reference {error.ref!r} leads nowhere"
+    except RecursionError:
+        yield "", "the schema or the value is nested too deeply"
+
+
+def _faults(schema: Any, depth: int) -> Iterator[str]:
+    """What the metaschema does not see: references to elsewhere, and patterns that are not regular expressions."""
+    if depth > MAX_DEPTH:
+        yield f"it is nested deeper than {MAX_DEPTH}"
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _faults(item, depth + 1)
+    elif isinstance(schema, Mapping):
+        for key, value in schema.items():
+            if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
+                yield f"{key} must begin with `#`: schemas are not fetched"
+            if key == "pattern" and isinstance(value, str) and not _is_pattern(value):
+                yield f"pattern {value!r} is not a regular expression"
+            yield from _faults(value, depth + 1)
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True
+
+
+def _path(parts: Any) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+
+
+def _clipped(message: str, most: int = 200) -> str:
+    return message if len(message) <= most else message[: most - 1] + "…"
