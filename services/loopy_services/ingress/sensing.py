@@ -1,0 +1,107 @@
+"""Deliveries and due polls, given to their sensors; what these answer is published, what goes wrong is kept."""
+
+from pathlib import Path
+
+import structlog
+
+from loopy.authoring import Request, Tick
+from loopy.bus.client import Bus
+from loopy.bus.codec import (
+    Delivery,
+    FailedDelivery,
+    Undecodable,
+    event_message,
+    failed_delivery_message,
+    read_delivery,
+    read_firing,
+)
+from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict
+from loopy.clock import Clock
+from loopy.compiler.plan import Plan
+from loopy.runs.records import Event
+from loopy.types.check import checker_of
+from loopy_services.ingress import core
+from loopy_services.ingress.calls import Caller
+from loopy_services.ingress.sensors import LoadedSensor, error_text, user_trace
+
+POLL_TRIES = 3
+POLL_RETRY_S = 5.0
+UNKNOWN_TRIES = 5  # another replica may have the plan in which this sensor is
+UNKNOWN_RETRY_S = 5.0
+
+_log = structlog.get_logger()
+
+
+class Sensing:
+    """What the consumers of deliveries and of polls call for each message."""
+
+    def __init__(
+        self, bus: Bus, clock: Clock, project: Path, plan: Plan, sensors: dict[str, LoadedSensor], caller: Caller
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._project = project
+        self._sensors = sensors
+        self._caller = caller
+        self._checkers = {name: checker_of(fields) for name, fields in plan.events.items()}
+
+    async def on_delivery(self, message: Message) -> Verdict:
+        """A stored delivery becomes events, or a failed delivery with the reason."""
+        try:
+            delivery = read_delivery(message)
+        except Undecodable as error:
+            return DeadLetter(error.reason, error.detail)
+        origin = core.Origin(delivery.id, delivery.at, delivery.headers.get("traceparent"))
+        return await self._sense(message, delivery.sensor, _request(delivery), origin, tries=1)
+
+    async def on_poll(self, message: Message) -> Verdict:
+        """A due poll becomes events. What fails is tried a few times more, then kept like a failed delivery."""
+        try:
+            firing = read_firing(message)
+        except Undecodable as error:
+            return DeadLetter(error.reason, error.detail)
+        origin = core.Origin(f"poll-{int(firing.scheduled_at.timestamp())}", firing.scheduled_at)
+        tick = Tick(scheduled_at=firing.scheduled_at, last_run=firing.last_run)
+        return await self._sense(message, firing.schedule, tick, origin, tries=POLL_TRIES)
+
+    async def _sense(
+        self, message: Message, name: str, argument: Request | Tick, origin: core.Origin, *, tries: int
+    ) -> Verdict:
+        """Give a sensor its argument and publish what it answers."""
+        structlog.contextvars.bind_contextvars(sensor=name, delivery=origin.id)
+        sensor = self._sensors.get(name)
+        if sensor is None:
+            return await self._unknown(message, name, origin)
+        try:
+            events = await self._events(sensor, argument, origin)
+        except Exception as error:  # noqa: BLE001 (an author's code may raise anything; it is kept)
+            if message.deliveries < tries:
+                _log.warning("sensor.failed", error=error_text(error), again=True)
+                return RetryAfter(POLL_RETRY_S)
+            return await self._keep(name, origin, error_text(error), user_trace(error, self._project))
+        for event in events:
+            await self._bus.publish_once(event_message(self._bus.subjects, event))
+        _log.info("delivery.mapped", events=[event.type for event in events])
+        return Ack()
+
+    async def _events(self, sensor: LoadedSensor, argument: Request | Tick, origin: core.Origin) -> list[Event]:
+        declared = sensor.declared
+        answer = await self._caller.call(sensor.function, argument, timeout_s=declared.timeout_s)
+        return core.events_of(declared, self._checkers, answer, origin)
+
+    async def _unknown(self, message: Message, name: str, origin: core.Origin) -> Verdict:
+        if message.deliveries < UNKNOWN_TRIES:
+            return RetryAfter(UNKNOWN_RETRY_S)
+        return await self._keep(name, origin, f"this project has no sensor {name!r}", "")
+
+    async def _keep(self, name: str, origin: core.Origin, error: str, trace: str) -> Verdict:
+        """Store why there are no events of this, for `loopy deliveries --failed`."""
+        failed = FailedDelivery(sensor=name, id=origin.id, error=error, trace=trace, at=self._clock.now())
+        await self._bus.publish_once(failed_delivery_message(self._bus.subjects, failed))
+        _log.error("sensor.failed", error=error, again=False)
+        return Ack()
+
+
+def _request(delivery: Delivery) -> Request:
+    """A delivery as its sensor sees it."""
+    return Request(body=delivery.body, headers=delivery.headers, query=delivery.query, path=delivery.path)

@@ -1,0 +1,82 @@
+"""An author's sensors: their modules imported, their functions found, and what went wrong in them told briefly."""
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+
+from loopy import events
+from loopy.compiler.plan import Plan, Sensor
+from loopy.kit.errors import CannotStart
+from loopy_services.ingress.calls import Function
+
+MAX_ERROR = 1000
+MAX_TRACE = 8000
+
+
+class LoadedSensor(msgspec.Struct, frozen=True):
+    """A sensor of the plan, and its function."""
+
+    declared: Sensor
+    function: Function
+
+
+def load_sensors(project: Path, plan: Plan) -> dict[str, LoadedSensor]:
+    """The plan's sensors by name. Raises CannotStart with every module that does not import, one a line."""
+    events.bind(plan.events)
+    root = project.resolve()
+    if str(root) not in sys.path:
+        sys.path.append(str(root))
+    modules: dict[str, ModuleType] = {}
+    problems: list[str] = []
+    for path in sorted({sensor.module for sensor in plan.sensors.values()}):
+        try:
+            modules[path] = _imported(root, path)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (an author's module may raise anything)
+            problems.append(f"{path} does not import: {error_text(error)}{_line_of(error, root / path)}")
+    if problems:
+        raise CannotStart("\n".join(problems))
+    return {name: LoadedSensor(sensor, getattr(modules[sensor.module], name)) for name, sensor in plan.sensors.items()}
+
+
+def error_text(error: BaseException) -> str:
+    """An exception in one short text: `KeyError: 'data'`."""
+    return "".join(traceback.format_exception_only(error)).strip().rpartition("\n")[2][:MAX_ERROR]
+
+
+def user_trace(error: BaseException, project: Path) -> str:
+    """The traceback of an exception with the frames of the project alone, the end of it where it is long."""
+    trace = traceback.TracebackException.from_exception(error)
+    root = f"{project.resolve()}/"
+    frames = [frame for frame in trace.stack if frame.filename.startswith(root)]
+    for frame in frames:
+        frame.filename = frame.filename.removeprefix(root)
+    return "".join(traceback.StackSummary.from_list(frames).format())[-MAX_TRACE:]
+
+
+def _imported(root: Path, path: str) -> ModuleType:
+    """A module of the project, under a name that no other project's has."""
+    name = f"loopy_project_{hashlib.sha256(f'{root}/{path}'.encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, root / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _line_of(error: BaseException, file: Path) -> str:
+    """` (line 12)`: where in the module, as far as its import got."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return f" (line {error.lineno})"
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(file)]
+    return f" (line {lines[-1]})" if lines else ""
