@@ -1,4 +1,4 @@
-"""Plans on the bus: a run goes on by the plan that it began with, whoever executes it and whatever was deployed since."""
+"""Plans on the bus: a run goes on by the plan that it began with, whatever was deployed since."""
 
 from collections import OrderedDict
 

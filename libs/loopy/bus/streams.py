@@ -1,7 +1,8 @@
 """The topology as data: every stream and consumer of a namespace. `client.Bus.provision` makes the server agree.
 
 All streams keep by limits and refuse what does not fit (`discard: new`): a full stream is an error upstream, never a
-silent loss. Consumers only trigger; no correctness depends on acks, delivery counts or the window of duplicates.
+silent loss. The server allows no such refusal where messages are scheduled, so timers have no limit of size. Consumers
+only trigger; no correctness depends on acks, delivery counts or the window of duplicates.
 """
 
 from typing import Any
@@ -13,35 +14,49 @@ from loopy.bus.subjects import Subjects
 DAY_S = 86_400
 KEEP_S = 30 * DAY_S
 DELIVERIES_KEEP_S = 7 * DAY_S
-MAX_STREAM_BYTES = 8 << 30
+MIB = 1 << 20
+UNLIMITED = -1
 ACK_WAIT_S = 30
 MAX_ACK_PENDING = 20_000
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """A stream: `name` as in `<NAMESPACE>_<NAME>`, the prefixes below the namespace, and what is peculiar to it."""
+    """A stream: `name` as in `<NAMESPACE>_<NAME>`, the prefixes below the namespace, and what is peculiar to it.
+
+    `max_bytes` is set aside on the server from the start: a namespace takes 8 GiB of what JetStream may use.
+    """
 
     name: str
     prefixes: tuple[str, ...]
+    max_bytes: int
     keep_s: int = KEEP_S
     options: dict[str, Any] = {}
 
 
 class Consumer(msgspec.Struct, frozen=True):
-    """A durable pull consumer: who reads which prefixes of which stream."""
+    """A durable pull consumer: who reads which prefixes of which stream.
+
+    A message that is neither acknowledged nor extended within `ack_wait_s` is delivered again.
+    """
 
     name: str
     stream: str
     prefixes: tuple[str, ...]
+    ack_wait_s: float = ACK_WAIT_S
 
 
-EVENTS = Stream("EVT", ("evt", "firing"))
-DELIVERIES = Stream("DELIVERY", ("delivery", "failed"), DELIVERIES_KEEP_S)
-RUNS = Stream("RUN", ("run",))
-ATTEMPTS = Stream("ATTEMPT", ("attempt",))
-TIMERS = Stream("TIMER", ("timer", "fire"), options={"allow_msg_schedules": True, "allow_msg_ttl": True})
-PLANS = Stream("PLAN", ("plan",))
-DEAD = Stream("DEAD", ("dead",))
+EVENTS = Stream("EVT", ("evt", "firing"), 1536 * MIB)
+DELIVERIES = Stream("DELIVERY", ("delivery", "failed"), 2048 * MIB, DELIVERIES_KEEP_S)
+RUNS = Stream("RUN", ("run",), 2048 * MIB)
+ATTEMPTS = Stream("ATTEMPT", ("attempt",), 1536 * MIB)
+TIMERS = Stream(
+    "TIMER",
+    ("timer", "fire"),
+    UNLIMITED,
+    options={"discard": "old", "allow_msg_schedules": True, "allow_msg_ttl": True},
+)
+PLANS = Stream("PLAN", ("plan",), 256 * MIB)
+DEAD = Stream("DEAD", ("dead",), 512 * MIB)
 STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, DEAD)
 
 DISPATCHER_EVENTS = Consumer("dispatcher-events", "EVT", ("evt", "firing.cron"))
@@ -73,7 +88,7 @@ def stream_config(subjects: Subjects, stream: Stream, replicas: int = 1) -> dict
         "num_replicas": replicas,
         "discard": "new",
         "max_age": stream.keep_s * 1_000_000_000,
-        "max_bytes": MAX_STREAM_BYTES,
+        "max_bytes": stream.max_bytes,
         "allow_direct": True,
         "duplicate_window": 120 * 1_000_000_000,
         **stream.options,
@@ -83,16 +98,21 @@ def stream_config(subjects: Subjects, stream: Stream, replicas: int = 1) -> dict
     return config
 
 
+def consumer_name(subjects: Subjects, consumer: Consumer) -> str:
+    """The consumer's name on the server: it contains the namespace."""
+    return f"{subjects.namespace}-{consumer.name}"
+
+
 def consumer_config(subjects: Subjects, consumer: Consumer) -> dict[str, Any]:
     """The consumer's configuration, as the JetStream API takes it."""
     return {
-        "durable_name": f"{subjects.namespace}-{consumer.name}",
-        "name": f"{subjects.namespace}-{consumer.name}",
+        "durable_name": consumer_name(subjects, consumer),
+        "name": consumer_name(subjects, consumer),
         "filter_subjects": [subjects.under(prefix, ">") for prefix in consumer.prefixes],
         "ack_policy": "explicit",
         "deliver_policy": "all",
         "replay_policy": "instant",
-        "ack_wait": ACK_WAIT_S * 1_000_000_000,
+        "ack_wait": int(consumer.ack_wait_s * 1_000_000_000),
         "max_deliver": -1,
         "max_ack_pending": MAX_ACK_PENDING,
     }

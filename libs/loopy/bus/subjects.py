@@ -6,6 +6,8 @@
     <ns>.firing.cron.<workflow>.<unix>          due schedules
     <ns>.firing.poll.<sensor>.<unix>            due polls
     <ns>.firing.done.<workflow>.<unix>          a schedule's firing whose run succeeded
+    <ns>.firing.passed.<workflow>.<unix>        a due time of a schedule that was passed over
+    <ns>.firing.seen.<name>.<digest>            when a schedule or poll was first seen
     <ns>.run.<kind>.<run>.<step or _>[.<n>]     the facts of a run: start done fail skip end
     <ns>.run.routed.<cascade>.<event id>        the runs that an event started
     <ns>.attempt.<pool>.<run>.<step>.<n>        attempts, for the executors of a pool
@@ -24,6 +26,7 @@ import msgspec
 NAMESPACE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_NAMESPACE = "loopy"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+_ESCAPED = re.compile(r"(?:=[0-9a-f]{2})+")
 
 
 class NamespaceError(ValueError):
@@ -38,6 +41,15 @@ class NamespaceError(ValueError):
 def token(text: str) -> str:
     """`text` as one subject token: every byte but letters, digits, `_` and `-` becomes `=hh`; no two texts meet."""
     return _UNSAFE.sub(lambda m: "".join(f"={byte:02x}" for byte in m[0].encode()), text)
+
+
+def untoken(text: str) -> str:
+    """The inverse of `token`; what `token` never makes, a stranger's token, is taken as it stands."""
+    try:
+        original = _ESCAPED.sub(lambda m: bytes.fromhex(m[0].replace("=", "")).decode(), text)
+        return original if token(original) == text else text
+    except ValueError:
+        return text
 
 
 class Subjects(msgspec.Struct, frozen=True):
@@ -58,7 +70,7 @@ class Subjects(msgspec.Struct, frozen=True):
         return self.under("evt", event_type, token(event_id))
 
     def event_of(self, subject: str) -> tuple[str, str]:
-        """The (type, id) of an event's subject; ValueError when it is not one."""
+        """The (type, id's token) of an event's subject; ValueError when it is not one."""
         tokens = subject.removeprefix(self.under("evt", "")).split(".")
         if not subject.startswith(self.under("evt", "")) or len(tokens) < 2:
             raise ValueError(f"{subject!r} is not an event's subject: <namespace>.evt.<Type>.<id>")
@@ -83,6 +95,14 @@ class Subjects(msgspec.Struct, frozen=True):
     def firing_done(self, workflow: str, at: int) -> str:
         """The mark of a schedule's firing whose run succeeded."""
         return self.under("firing", "done", workflow, str(at))
+
+    def firing_passed(self, workflow: str, at: int) -> str:
+        """The mark of a due time that was passed over: the last run was under way, or nobody was there to fire."""
+        return self.under("firing", "passed", workflow, str(at))
+
+    def firing_seen(self, name: str, digest: str) -> str:
+        """The mark of when a schedule or poll was first seen; `digest` is of what it says, so a change counts anew."""
+        return self.under("firing", "seen", name, digest)
 
     def start(self, run: str) -> str:
         """`RunStarted`."""

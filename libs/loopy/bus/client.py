@@ -1,0 +1,120 @@
+"""The bus, as services use it. All that Loopy knows of NATS lies behind this class."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
+
+from loopy.bus.codec import DeadMessage, dead_message
+from loopy.bus.connection import Connection
+from loopy.bus.consumer import Consumption
+from loopy.bus.errors import BusError, MessageTooLarge
+from loopy.bus.incoming import watched
+from loopy.bus.messages import Handler, Message, Outgoing, Stored
+from loopy.bus.provisioning import provision
+from loopy.bus.reading import Reader
+from loopy.bus.streams import Consumer, Stream
+from loopy.bus.subjects import DEFAULT_NAMESPACE, Subjects
+from loopy.bus.writing import publish_after, publish_once
+
+__all__ = ["Bus", "BusError", "MessageTooLarge"]
+
+
+class Bus:
+    """One namespace on one NATS server (or cluster) with JetStream."""
+
+    def __init__(self, connection: Connection, subjects: Subjects) -> None:
+        self.subjects = subjects
+        self._connection = connection
+        self._reader = Reader(connection, subjects)
+
+    @classmethod
+    async def connect(cls, url: str, *, namespace: str = DEFAULT_NAMESPACE, name: str) -> "Bus":
+        """Connect as `name`, which the server shows to operators.
+
+        BusError when the server cannot be reached, is older than 2.12 or has no JetStream; NamespaceError.
+        """
+        subjects = Subjects(namespace)
+        return cls(await Connection.open(url, name), subjects)
+
+    async def close(self) -> None:
+        """Send what is still to be sent, and close for good."""
+        await self._connection.close()
+
+    async def closed(self) -> None:
+        """Return when the connection is closed for good; what uses the bus can then only end."""
+        await self._connection.closed()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server can be talked to now; lost connections are opened again for ever."""
+        return self._connection.connected
+
+    @property
+    def max_payload(self) -> int:
+        """The most bytes of headers and payload that the server takes in one message."""
+        return self._connection.max_payload
+
+    async def provision(self, *, replicas: int = 1, pools: Sequence[str] = ("default",)) -> None:
+        """Create or update the namespace's streams and consumers; harmless when done again. BusError."""
+        await provision(self._connection, self.subjects, replicas, pools)
+
+    async def publish_once(self, message: Outgoing) -> Stored:
+        """Store a message unless its subject has one already: the first writer wins.
+
+        Waits through outages, and while the stream is full, until the message is stored. BusError when it never can
+        be (MessageTooLarge before anything is sent), or when the connection is closed for good.
+        """
+        return await publish_once(self._connection, message)
+
+    async def publish_after(self, message: Outgoing, *, scope: str, sequence: int) -> Stored | None:
+        """Store a message if `sequence` is still the last of all that match the filter `scope` (0: nothing does).
+
+        None when something newer is there. After an outage that may be this very message: read, then decide anew.
+        """
+        return await publish_after(self._connection, message, scope, sequence)
+
+    async def last(self, stream: Stream, subject: str) -> Message | None:
+        """The newest message of a subject, which may hold wildcards; None when there is none."""
+        return await self._reader.last(stream, subject)
+
+    async def last_each(self, stream: Stream, filters: Sequence[str]) -> list[Message]:
+        """The newest message of every subject that matches one of the filters, by sequence.
+
+        On a cluster it may lag behind a write that was just acknowledged: compare sequences where that matters.
+        """
+        return await self._reader.last_each(stream, filters)
+
+    def read(
+        self, stream: Stream, filters: Sequence[str], *, after: int = 0, follow: bool = False
+    ) -> AsyncGenerator[Message]:
+        """Every message that matches, behind sequence `after`, in order, each once, through reconnects.
+
+        Ends at the stream's end, or goes on for ever with `follow`. Filters may not overlap (BusError).
+        """
+        return self._reader.read(stream, filters, after, follow=follow)
+
+    async def watch(self, pattern: str) -> AsyncGenerator[Message]:
+        """What is published on a pattern of subjects from now on, at most once: what passes in an outage is missed."""
+        async for message in self._connection.messages(pattern):
+            yield watched(message, datetime.now(UTC))
+
+    async def position(self, stream: Stream) -> int:
+        """The sequence of the stream's newest message, ever; 0 when it never had one."""
+        return await self._reader.position(stream)
+
+    async def consume(
+        self, consumer: Consumer, handler: Handler, *, in_flight: int, stopping: asyncio.Event, grace_s: float = 10
+    ) -> None:
+        """Give messages to the handler, up to `in_flight` at once, and do what it says is to become of each.
+
+        A handler may take as long as it needs. One that raises is logged and tried again, ever later; after ten
+        deliveries its message becomes a dead letter, as does at once one that is Undecodable. When `stopping` is set
+        nothing more is taken, handlers have `grace_s` seconds to finish, and the rest is given back to others.
+        BusError when the connection is closed for good.
+        """
+
+        async def bury(dead: DeadMessage) -> None:
+            await publish_once(self._connection, dead_message(self.subjects, dead, self.max_payload))
+
+        consumption = Consumption(self._connection, self.subjects, consumer, handler, in_flight=in_flight, bury=bury)
+        await consumption.run(stopping, grace_s)

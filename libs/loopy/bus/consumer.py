@@ -1,0 +1,180 @@
+"""Consuming: messages are handled side by side, and what becomes of each is done here and nowhere else."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import assert_never
+
+import msgspec
+from nats.aio.msg import Msg
+
+from loopy.bus.codec import DeadMessage, Undecodable
+from loopy.bus.connection import Connection
+from loopy.bus.errors import BusError
+from loopy.bus.incoming import consumed, place_of
+from loopy.bus.messages import Ack, DeadLetter, Handler, Message, RetryAfter, Verdict
+from loopy.bus.pull import Pull
+from loopy.bus.streams import Consumer, consumer_name, stream_name
+from loopy.bus.subjects import Subjects
+
+MOST_DELIVERIES = 10
+FIRST_RETRY_S = 0.25
+LONGEST_RETRY_S = 60.0
+TICK_S = 0.25
+BURY_RETRY_S = 5.0
+
+ACK, NAK, IN_PROGRESS = b"+ACK", b"-NAK", b"+WPI"
+
+_log = logging.getLogger("loopy.bus")
+
+Bury = Callable[[DeadMessage], Awaitable[None]]
+
+
+class _InHand(msgspec.Struct):
+    """A message that is being handled. `extended_at` is when the server was last told so, in the loop's time.
+
+    `reply` is where to answer its latest delivery: a server that was restarted delivers what we still work on again.
+    """
+
+    message: Message
+    reply: str
+    extended_at: float
+    task: asyncio.Task[None] | None = None
+
+
+def after_failure(error: Exception, deliveries: int) -> Verdict:
+    """What becomes of a message whose handler raised: again, ever later; a dead letter when it never helped."""
+    if deliveries >= MOST_DELIVERIES:
+        return DeadLetter("handler_failed", f"{type(error).__name__}: {error}")
+    return RetryAfter(min(FIRST_RETRY_S * 2 ** max(0, deliveries - 1), LONGEST_RETRY_S))
+
+
+class Consumption:
+    """One consumer being consumed by one handler, at most `in_flight` messages at once."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        subjects: Subjects,
+        consumer: Consumer,
+        handler: Handler,
+        *,
+        in_flight: int,
+        bury: Bury,
+    ) -> None:
+        self._connection = connection
+        self._consumer = consumer
+        self._handler = handler
+        self._in_flight = in_flight
+        self._bury = bury
+        self._in_hand: dict[int, _InHand] = {}
+        self._stopping = False
+        name = consumer_name(subjects, consumer)
+        self._pull = Pull(connection, stream_name(subjects, consumer.stream), name, self._receive)
+
+    async def run(self, stopping: asyncio.Event, grace_s: float) -> None:
+        """Consume until `stopping` is set, then let handlers finish within the grace and give the rest back."""
+        try:
+            await self._pull.start(lambda: self._in_flight - len(self._in_hand))
+            while not stopping.is_set():
+                self._connection.check_open()
+                await self._pull.renew()
+                await self._extend()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), min(TICK_S, self._consumer.ack_wait_s / 6))
+        except asyncio.CancelledError:
+            grace_s = 0
+            raise
+        finally:
+            await self._finish(grace_s)
+
+    def _receive(self, message: Msg) -> None:
+        try:
+            place = place_of(message.reply)
+        except ValueError:
+            _log.error("bus.unreadable", extra={"consumer": self._consumer.name, "reply": message.reply})
+            return
+        now = asyncio.get_running_loop().time()
+        held = self._in_hand.get(place.sequence)
+        if held is not None:
+            held.reply, held.extended_at = message.reply, now
+            return
+        taken = consumed(message, place, self._consumer.stream, deliveries=place.deliveries)
+        held = self._in_hand[place.sequence] = _InHand(taken, message.reply, now)
+        if not self._stopping:
+            held.task = asyncio.create_task(self._process(held))
+
+    async def _process(self, held: _InHand) -> None:
+        verdict = await self._judge(held.message)
+        await self._perform(verdict, held)
+        await self._pull.top_up()
+
+    async def _judge(self, message: Message) -> Verdict:
+        try:
+            return await self._handler(message)
+        except Undecodable as error:
+            return DeadLetter(error.reason, error.detail)
+        except Exception as error:  # noqa: BLE001  whatever a handler does, the loop goes on
+            _log.exception("handler.failed", extra=self._about(message))
+            return after_failure(error, message.deliveries)
+
+    async def _perform(self, verdict: Verdict, held: _InHand) -> None:
+        match verdict:
+            case Ack():
+                await self._answer(held, ACK)
+            case RetryAfter(delay_s):
+                await self._answer(held, _later(delay_s))
+            case DeadLetter():
+                await self._answer(held, await self._set_aside(verdict, held.message))
+            case _:
+                assert_never(verdict)
+
+    async def _set_aside(self, verdict: DeadLetter, message: Message) -> bytes:
+        _log.warning("message.dead", extra={**self._about(message), "reason": verdict.reason})
+        dead = DeadMessage.of(message, verdict, datetime.now(UTC))
+        try:
+            await self._bury(dead)
+        except BusError:
+            _log.exception("message.unburied", extra=self._about(message))
+            return _later(BURY_RETRY_S)
+        return ACK
+
+    async def _answer(self, held: _InHand, answer: bytes) -> None:
+        self._in_hand.pop(held.message.sequence, None)
+        await self._connection.send(held.reply, answer)
+
+    async def _extend(self) -> None:
+        """Tell the server of every message that has been worked on for a third of its time."""
+        now = asyncio.get_running_loop().time()
+        for held in list(self._in_hand.values()):
+            if now - held.extended_at >= self._consumer.ack_wait_s / 3:
+                held.extended_at = now
+                await self._connection.send(held.reply, IN_PROGRESS)
+
+    async def _finish(self, grace_s: float) -> None:
+        self._stopping = True
+        await self._pull.stop()
+        tasks = [held.task for held in self._in_hand.values() if held.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for held in list(self._in_hand.values()):
+            await self._answer(held, NAK)
+        await self._connection.flush()
+
+    def _about(self, message: Message) -> dict[str, object]:
+        return {
+            "consumer": self._consumer.name,
+            "subject": message.subject,
+            "sequence": message.sequence,
+            "deliveries": message.deliveries,
+        }
+
+
+def _later(delay_s: float) -> bytes:
+    """The answer that has the server deliver a message again after so long."""
+    return b'-NAK {"delay": %d}' % int(max(delay_s, 0.0) * 1_000_000_000)

@@ -1,0 +1,28 @@
+"""What can go wrong between a service and the bus. No text here ever holds credentials."""
+
+
+class BusError(Exception):
+    """What could not be done on the bus, and why."""
+
+
+class MessageTooLarge(BusError):
+    """A message beyond what the server takes; it was not sent."""
+
+    def __init__(self, subject: str, what: str, size: int, limit: int) -> None:
+        super().__init__(f"the message for {subject} has {size:,} bytes of {what}, the server takes at most {limit:,}")
+        self.size = size
+        self.limit = limit
+
+
+class ApiRefused(BusError):
+    """JetStream's answer to a request was an error; `code` is the server's number for it, such as 10058."""
+
+    def __init__(self, what: str, status: int, code: int, description: str) -> None:
+        super().__init__(f"{what}: {description} (JetStream error {code})")
+        self.status = status
+        self.code = code
+        self.description = description
+
+
+class Unavailable(BusError):
+    """Nothing answered, or the server says that it cannot now: worth another try."""

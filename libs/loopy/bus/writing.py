@@ -1,0 +1,56 @@
+"""Publishing by compare-and-set: the first writer of a subject wins, and everyone learns who did."""
+
+import re
+
+import msgspec
+
+from loopy.bus.connection import Connection, check_reply
+from loopy.bus.errors import ApiRefused
+from loopy.bus.messages import Outgoing, Stored
+from loopy.bus.retrying import patiently
+
+EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
+WRONG_SEQUENCE = 10071
+_SEQUENCE = re.compile(r"\d+$")
+
+
+class _PubAck(msgspec.Struct):
+    seq: int
+
+
+async def publish_once(connection: Connection, message: Outgoing) -> Stored:
+    """Store a message unless its subject has one; waits through outages and a full stream. BusError."""
+    try:
+        return await _publish(connection, message, {EXPECTED_SEQUENCE: "0"})
+    except ApiRefused as error:
+        found = _SEQUENCE.search(error.description)
+        if error.code != WRONG_SEQUENCE or found is None:
+            raise
+        return Stored(int(found[0]), first=False)
+
+
+async def publish_after(connection: Connection, message: Outgoing, scope: str, sequence: int) -> Stored | None:
+    """Store a message if `sequence` is still the last of the filter `scope`; None when something newer is there."""
+    try:
+        return await _publish(connection, message, {EXPECTED_SEQUENCE: str(sequence), EXPECTED_SCOPE: scope})
+    except ApiRefused as error:
+        if error.code != WRONG_SEQUENCE:
+            raise
+        return None
+
+
+async def _publish(connection: Connection, message: Outgoing, expectation: dict[str, str]) -> Stored:
+    subject, payload = message.subject, message.payload
+    headers = {**message.headers, **expectation}
+    connection.check_size(subject, payload, headers)
+
+    async def attempt() -> Stored:
+        reply = await connection.request(subject, payload, headers)
+        check_reply(reply, f"publishing {subject}")
+        return Stored(_decode_ack(reply).seq, first=True)
+
+    return await patiently(connection, attempt)
+
+
+_decode_ack = msgspec.json.Decoder(_PubAck).decode
