@@ -19,13 +19,15 @@ TOO_LARGE, SERVER_ERROR = 413, 500
 
 
 def api(routes: Sequence[HTTPRouteHandler], *, max_body: int = 0) -> Litestar:
-    """An application of these routes; bodies are at most `max_body` bytes, counted while they are read."""
+    """An application of these routes; bodies are at most `max_body` bytes, counted while they are read; answers are
+    for this one client and not to be guessed at."""
     return Litestar(
         route_handlers=list(routes),
         state=State({"max_body": max_body}),
         openapi_config=None,
         logging_config=None,
         request_max_body_size=max_body,
+        response_headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
         exception_handlers={Problem: _problem, HTTPException: _refused, Exception: _failed},
     )
 

@@ -1,8 +1,8 @@
 """Calling an author's code so that it cannot hold up the server: no call runs on the server's event loop.
 
 A synchronous function runs in a thread of its own; asynchronous ones share an event loop in one other thread. A call
-that takes longer than it may is given up: an asynchronous one is cancelled, a thread is left to end when it will (Python
-cannot end it) and does not keep the process alive.
+that takes longer than it may is given up: an asynchronous one is cancelled, a thread is left to end when it will
+(Python cannot end one) and does not keep the process alive.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class Caller:
             if inspect.isasyncgenfunction(function):
                 return await self._taken(function(argument))
             return self._listed(await function(argument))
-        except BaseException as error:  # noqa: BLE001 (see _plain)
+        except BaseException as error:
             raise _plain(error) from error
 
     async def _taken(self, generator: AsyncGenerator[Any, None]) -> list[Any]:

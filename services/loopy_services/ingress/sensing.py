@@ -3,23 +3,22 @@
 from pathlib import Path
 
 import structlog
-
 from loopy.authoring import Request, Tick
 from loopy.bus.client import Bus
 from loopy.bus.codec import (
     Delivery,
     FailedDelivery,
-    Undecodable,
     event_message,
     failed_delivery_message,
     read_delivery,
     read_firing,
 )
-from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict
+from loopy.bus.messages import Ack, Message, RetryAfter, Verdict
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.runs.records import Event
 from loopy.types.check import checker_of
+
 from loopy_services.ingress import core
 from loopy_services.ingress.calls import Caller
 from loopy_services.ingress.sensors import LoadedSensor, error_text, user_trace
@@ -33,7 +32,7 @@ _log = structlog.get_logger()
 
 
 class Sensing:
-    """What the consumers of deliveries and of polls call for each message."""
+    """What the consumers of deliveries and of polls call for each message; they set aside what is Undecodable."""
 
     def __init__(
         self, bus: Bus, clock: Clock, project: Path, plan: Plan, sensors: dict[str, LoadedSensor], caller: Caller
@@ -47,19 +46,13 @@ class Sensing:
 
     async def on_delivery(self, message: Message) -> Verdict:
         """A stored delivery becomes events, or a failed delivery with the reason."""
-        try:
-            delivery = read_delivery(message)
-        except Undecodable as error:
-            return DeadLetter(error.reason, error.detail)
+        delivery = read_delivery(message)
         origin = core.Origin(delivery.id, delivery.at, delivery.headers.get("traceparent"))
         return await self._sense(message, delivery.sensor, _request(delivery), origin, tries=1)
 
     async def on_poll(self, message: Message) -> Verdict:
         """A due poll becomes events. What fails is tried a few times more, then kept like a failed delivery."""
-        try:
-            firing = read_firing(message)
-        except Undecodable as error:
-            return DeadLetter(error.reason, error.detail)
+        firing = read_firing(message)
         origin = core.Origin(f"poll-{int(firing.scheduled_at.timestamp())}", firing.scheduled_at)
         tick = Tick(scheduled_at=firing.scheduled_at, last_run=firing.last_run)
         return await self._sense(message, firing.schedule, tick, origin, tries=POLL_TRIES)

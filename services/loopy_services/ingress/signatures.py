@@ -115,7 +115,8 @@ def _linear_sent_at(headers: Headers, body: bytes) -> float | None:
 def _pagerduty_signed(secret: str, headers: Headers, body: bytes) -> bool:
     expected = f"v1={_mac(secret.encode(), body).hex()}"
     given = headers.get("x-pagerduty-signature", "").split(",")
-    return any([_same(expected, one.strip()) for one in given])
+    verdicts = [_same(expected, one.strip()) for one in given]
+    return any(verdicts)
 
 
 def _datadog_signed(secret: str, headers: Headers, body: bytes) -> bool:
@@ -130,7 +131,8 @@ def _standard_signed(secret: str, headers: Headers, body: bytes) -> bool:
         return False
     head = f"{headers.get('webhook-id', '')}.{headers.get('webhook-timestamp', '')}."
     expected = f"v1,{base64.b64encode(_mac(key, head.encode() + body)).decode()}"
-    return any([_same(expected, one) for one in headers.get("webhook-signature", "").split(" ")])
+    verdicts = [_same(expected, one) for one in headers.get("webhook-signature", "").split(" ")]
+    return any(verdicts)
 
 
 def _standard_sent_at(headers: Headers, body: bytes) -> float | None:

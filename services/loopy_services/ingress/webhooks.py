@@ -10,8 +10,7 @@ import structlog
 from litestar import Litestar, Request, Response, post
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
-
-from loopy.bus.client import Bus, BusError
+from loopy.bus.client import Bus, BusError, MessageTooLarge
 from loopy.bus.codec import Delivery, delivery_message
 from loopy.bus.messages import Stored
 from loopy.clock import Clock
@@ -20,6 +19,7 @@ from loopy.kit.api import api
 from loopy.kit.errors import CannotStart
 from loopy.kit.problems import Problem
 from loopy.kit.secret import Secret
+
 from loopy_services.ingress import core, signatures
 
 READ_S = 30.0  # for a whole body: one that trickles in is given up
@@ -132,6 +132,8 @@ class Webhooks:
         try:
             async with asyncio.timeout(STORE_S):
                 return await self._bus.publish_once(delivery_message(self._bus.subjects, delivery))
+        except MessageTooLarge:
+            raise Problem(413, "the body and its headers are larger than the bus takes") from None
         except (TimeoutError, BusError) as error:
             _log.error("delivery.not_stored", sensor=delivery.sensor, delivery=delivery.id, error=str(error))
             raise Problem(503, "deliveries cannot be stored just now; send it again", headers=RETRY_AFTER) from None

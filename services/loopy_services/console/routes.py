@@ -1,0 +1,103 @@
+"""The console's HTTP: each path, what is read for it, and how long that may take."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import parse_qsl
+
+from litestar import Litestar, Request, Response, get
+from loopy.bus import journal
+from loopy.bus.client import Bus, BusError
+from loopy.compiler.plan import Plan, plan_hash
+from loopy.kit.api import api
+from loopy.kit.problems import Problem
+
+from loopy_services.console import core, deliveries
+
+READ_S = 5.0
+RETRY_AFTER = {"Retry-After": "5"}
+
+T = TypeVar("T")
+AnyRequest: TypeAlias = Request[Any, Any, Any]
+Answer: TypeAlias = Response[Any]
+
+
+class Routes:
+    """Everything that `/api` answers."""
+
+    def __init__(self, bus: Bus, plan: Plan) -> None:
+        self._bus = bus
+        self._plan = plan
+
+    def app(self) -> Litestar:
+        """The ASGI application."""
+        routes: Sequence[tuple[str, Callable[[AnyRequest], Awaitable[Answer]]]] = (
+            ("/api/runs", self.runs),
+            ("/api/runs/{run:str}", self.run),
+            ("/api/cascades/{cascade:str}", self.cascade),
+            ("/api/deliveries", self.deliveries),
+            ("/api/plan", self.plan),
+            ("/api/health", self.health),
+        )
+        return api([_route(path, answer) for path, answer in routes])
+
+    async def runs(self, request: AnyRequest) -> Answer:
+        """The newest runs, the newest first."""
+        query = core.run_query(_query(request))
+        return Response({"runs": query.answer(await _within(journal.list_runs(self._bus, query.scanned)))})
+
+    async def run(self, request: AnyRequest) -> Answer:
+        """One run with all that its journal holds."""
+        run = request.path_params["run"]
+        state = await _within(journal.read_run(self._bus, run)) if core.is_run_id(run) else None
+        if state is None:
+            raise Problem(404, "no run has this id")
+        return Response(state)
+
+    async def cascade(self, request: AnyRequest) -> Answer:
+        """A first event and all that follows from it."""
+        cascade = await _within(journal.read_cascade(self._bus, request.path_params["cascade"]))
+        if cascade.root is None:
+            raise Problem(404, "no event of this id has been routed, or it is not the first of its cascade")
+        return Response({"done": cascade.done, "failed": cascade.failed, "cascade": cascade})
+
+    async def deliveries(self, request: AnyRequest) -> Answer:
+        """The newest deliveries, the newest first, or with `failed=true` those that could not be mapped."""
+        query = _query(request)
+        limit = core.limit_of(query)
+        if core.flag_of(query, "failed"):
+            return Response({"deliveries": await _within(deliveries.newest_failures(self._bus, limit))})
+        return Response({"deliveries": await _within(deliveries.newest(self._bus, limit))})
+
+    async def plan(self, request: AnyRequest) -> Answer:
+        """The plan by which this process works."""
+        return Response({"hash": plan_hash(self._plan), "plan": self._plan})
+
+    async def health(self, request: AnyRequest) -> Answer:
+        """200 when the bus can be talked to, else 503."""
+        connected = self._bus.connected
+        status = "ok" if connected else "disconnected"
+        return Response({"status": status, "plan": plan_hash(self._plan)}, status_code=200 if connected else 503)
+
+
+def _route(path: str, answer: Callable[[AnyRequest], Awaitable[Answer]]) -> Any:
+    async def respond(request: AnyRequest) -> Answer:
+        try:
+            return await answer(request)
+        except core.QueryError as error:
+            raise Problem(400, str(error)) from None
+
+    return get(path)(respond)
+
+
+def _query(request: AnyRequest) -> dict[str, str]:
+    return dict(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+
+async def _within(reading: Awaitable[T]) -> T:
+    """What is read. Raises Problem 503 when the bus does not give it in time."""
+    try:
+        async with asyncio.timeout(READ_S):
+            return await reading
+    except (TimeoutError, BusError):
+        raise Problem(503, "the bus cannot be read just now", headers=RETRY_AFTER) from None
