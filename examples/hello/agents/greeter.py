@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""An agent that needs no model: the prompt comes on stdin, the answer goes to stdout as JSON."""
+"""An agent that needs no model. The prompt comes on stdin: the step's prose, then what an answer looks like."""
 
 import json
 import sys
 
-print(json.dumps({"output": {"greeting": sys.stdin.read().strip()}}))
+prose = sys.stdin.readline().strip()
+print(json.dumps({"output": {"greeting": prose}}))
