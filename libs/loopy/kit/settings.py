@@ -48,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True):
             "The NATS server, with credentials where it needs them. `loopy run` starts one of its own when this is "
             "not set.",
             secret=True,
-            pattern=r"^(nats|tls|ws|wss)://\S+$",
+            pattern=r"^(nats|tls|ws|wss)://\S+\Z",
         ),
     ]
     namespace: Annotated[
@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True):
             "be a lower-case letter, then at most 31 lower-case letters, digits, hyphens",
             "Begins every subject and is part of every stream's name, so that several projects or stages share one "
             "NATS. The registry's `namespace:` holds where this is not set.",
-            pattern=f"^{NAMESPACE.pattern}$",
+            pattern=f"^{NAMESPACE.pattern}\\Z",
         ),
     ] = DEFAULT_NAMESPACE
     project: Annotated[str, _says("be a directory", "The project's directory.")] = "."

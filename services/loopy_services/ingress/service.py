@@ -15,7 +15,6 @@ from loopy_services.ingress.sensors import load_sensors
 from loopy_services.ingress.webhooks import Webhooks, doors_of
 
 IN_FLIGHT = 16
-HEAD_BYTES = 64 << 10  # of a stored delivery besides its body: at most this
 
 _log = structlog.get_logger()
 
@@ -24,7 +23,7 @@ async def serve(host: Host) -> None:
     """Accept deliveries and make events of them until the host stops."""
     doors = doors_of(host.plan, os.environ)
     sensors = load_sensors(host.project, host.plan)
-    max_body = min(host.settings.webhook_max_bytes, host.bus.max_payload - HEAD_BYTES)
+    max_body = min(host.settings.webhook_max_bytes, host.bus.max_payload)
     host.http.mount("/", Webhooks(host.bus, host.clock, doors).app(max_body), protected=False)
     for door in doors:
         if door.verify and not door.secrets:

@@ -19,6 +19,7 @@ Headers: TypeAlias = Mapping[str, str]
 SLACK_WINDOW_S = 300
 STANDARD_WINDOW_S = 300
 LINEAR_WINDOW_S = 8 * 3600
+FAR_FUTURE_MS = 1 << 48
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -62,6 +63,10 @@ def challenge(source: str, body: bytes) -> str | None:
 
 def _header(name: str) -> Callable[[Headers, bytes], str]:
     return lambda headers, body: headers.get(name, "")
+
+
+def _no_id(headers: Headers, body: bytes) -> str:
+    return ""
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def _slack_id(headers: Headers, body: bytes) -> str:
 
 def _linear_sent_at(headers: Headers, body: bytes) -> float | None:
     sent_ms = _json(body).get("webhookTimestamp")
-    return sent_ms / 1000 if isinstance(sent_ms, int | float) and not isinstance(sent_ms, bool) else None
+    return sent_ms / 1000 if isinstance(sent_ms, int) and 0 < sent_ms < FAR_FUTURE_MS else None
 
 
 def _pagerduty_signed(secret: str, headers: Headers, body: bytes) -> bool:
@@ -140,7 +145,7 @@ def _standard_sent_at(headers: Headers, body: bytes) -> float | None:
 
 
 SOURCES: dict[str, Source] = {
-    "datadog": Source(_datadog_signed, _header("")),
+    "datadog": Source(_datadog_signed, _no_id),
     "github": Source(_plain_hex("x-hub-signature-256", "sha256="), _header("x-github-delivery")),
     "linear": Source(
         _plain_hex("linear-signature"), _header("linear-delivery"), _linear_sent_at, LINEAR_WINDOW_S, answer=200
