@@ -1,0 +1,81 @@
+"""Publishing: the first writer wins, compare-and-set, and what is refused."""
+
+import asyncio
+
+import pytest
+from loopy.bus.client import Bus, BusError, MessageTooLarge
+from loopy.bus.messages import Outgoing, Stored
+from loopy.bus.streams import EVENTS, RUNS
+
+
+async def test_the_first_writer_of_a_subject_wins_and_the_second_learns_where_it_stands(
+    bus: Bus, nats_url: str
+) -> None:
+    other = await Bus.connect(nats_url, namespace=bus.subjects.namespace, name="other")
+    subject = bus.subjects.start("run-1")
+    outcomes = await asyncio.gather(
+        *(writer.publish_once(Outgoing(subject, b"%d" % n)) for n in range(10) for writer in (bus, other))
+    )
+    assert sorted(outcome.first for outcome in outcomes) == [False] * 19 + [True]
+    assert {outcome.sequence for outcome in outcomes} == {1}
+    assert [message.sequence async for message in bus.read(RUNS, [subject])] == [1]
+    await other.close()
+
+
+async def test_a_message_keeps_its_bytes_and_headers(bus: Bus) -> None:
+    subject = bus.subjects.start("run-1")
+    await bus.publish_once(Outgoing(subject, b"\x00\xff", {"Loopy-A": "ä ö", "Loopy-B": "1"}))
+    message = await bus.last(RUNS, subject)
+    assert message is not None
+    assert (message.payload, message.headers["Loopy-A"], message.headers["Loopy-B"]) == (b"\x00\xff", "ä ö", "1")
+    assert (message.stream, message.subject, message.sequence, message.deliveries) == ("RUN", subject, 1, 0)
+    assert message.time.tzinfo is not None
+
+
+async def test_a_compare_and_set_holds_only_while_nothing_newer_matches_the_scope(bus: Bus) -> None:
+    subjects, scope = bus.subjects, bus.subjects.cascade("c")
+    first = await bus.publish_after(Outgoing(subjects.routed("c", "e1"), b"1"), scope=scope, sequence=0)
+    assert first == Stored(1, first=True)
+    elsewhere = await bus.publish_after(
+        Outgoing(subjects.routed("d", "e1"), b"1"), scope=subjects.cascade("d"), sequence=0
+    )
+    assert elsewhere == Stored(2, first=True)
+    assert await bus.publish_after(Outgoing(subjects.routed("c", "e2"), b"2"), scope=scope, sequence=0) is None
+    assert await bus.publish_after(Outgoing(subjects.routed("c", "e2"), b"2"), scope=scope, sequence=1) is not None
+
+
+async def test_a_message_beyond_the_servers_limit_is_refused_before_it_is_sent(bus: Bus) -> None:
+    subject = bus.subjects.event("Big", "1")
+    payload = b"x" * (bus.max_payload - 10)
+    with pytest.raises(MessageTooLarge, match=rf"{subject} has 8,388,\d+ bytes of headers and payload, .* 8,388,608"):
+        await bus.publish_once(Outgoing(subject, payload))
+    with pytest.raises(MessageTooLarge, match="bytes of headers"):
+        await bus.publish_once(Outgoing(subject, b"", {"Loopy-Long": "x" * 70_000}))
+    with pytest.raises(MessageTooLarge, match="bytes of subject"):
+        await bus.publish_once(Outgoing(bus.subjects.event("Long", "x" * 4_000), b""))
+    assert bus.connected
+    assert (await bus.publish_once(Outgoing(subject, payload[:-100]))).first
+
+
+@pytest.mark.parametrize("subject", ["has space", "", "line\r\nbreak"])
+async def test_what_is_no_subject_is_an_error(bus: Bus, subject: str) -> None:
+    with pytest.raises(BusError, match="cannot be sent to"):
+        await bus.publish_once(Outgoing(subject, b""))
+
+
+async def test_a_full_stream_refuses_and_the_publisher_waits_until_there_is_room(bus: Bus) -> None:
+    subjects = bus.subjects
+    connection = bus._connection
+    name = f"{subjects.namespace.upper()}_EVT"
+    config = (await connection.api(f"STREAM.INFO.{name}", {}))["config"]
+    await connection.api(f"STREAM.UPDATE.{name}", {**config, "max_msgs": 1})
+    assert (await bus.publish_once(Outgoing(subjects.event("A", "1"), b""))).first
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await bus.publish_once(Outgoing(subjects.event("A", "2"), b""))
+    assert [message.subject for message in await bus.last_each(EVENTS, [subjects.under("evt", ">")])] == [
+        subjects.event("A", "1")
+    ]
+    waiting = asyncio.create_task(bus.publish_once(Outgoing(subjects.event("A", "2"), b"")))
+    await connection.api(f"STREAM.UPDATE.{name}", config)
+    assert (await asyncio.wait_for(waiting, 5)).first
