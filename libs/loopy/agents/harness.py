@@ -5,13 +5,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from loopy.compiler.plan import Agent, Step
+from loopy.compiler.plan import Agent, Fields, Step
 from loopy.runs.records import AttemptRequested, Usage
 from loopy.sandboxes.provider import SandboxSession
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """One attempt, ready to be executed: the rendered prompt and everything that bounds it.
+    """One attempt, ready to be executed: the whole prompt and everything that bounds it.
 
     `events` has the field types of every event that the step may emit, by name. `hint` is what the project's
     `rehearsal/<workflow>/<step>.json` says, or None.
@@ -21,8 +21,8 @@ class Assignment(msgspec.Struct, frozen=True):
     step: Step
     agent: Agent
     prompt: str
-    events: Mapping[str, Mapping[str, Any]]
-    hint: Mapping[str, Any] | None = None
+    events: Mapping[str, Fields]
+    hint: Any = None
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -1,0 +1,132 @@
+"""What the executor decides: what an attempt is to be told, and which fact its end is. Nothing here waits or reads."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from loopy.agents.harness import Assignment, HarnessError, Reply
+from loopy.agents.output import settle
+from loopy.agents.prompt import compose
+from loopy.bus.subjects import Subjects
+from loopy.compiler.plan import Agent, Plan
+from loopy.compiler.templates import RenderError, render
+from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Data, Emitted, Usage
+from loopy.types.check import Mismatch
+
+REHEARSAL = "rehearsal"
+DETAIL_CHARACTERS = 4000
+# What headers and the protocol take of a message; the rest is the payload's.
+MESSAGE_OVERHEAD = 4096
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """An answer that is of the step's types."""
+
+    output: Data
+    emits: tuple[Emitted, ...]
+    usage: Usage
+
+
+class Taking(msgspec.Struct, frozen=True):
+    """An attempt as one executor took it: what was asked, by whom it is executed, since when."""
+
+    request: AttemptRequested
+    executor: str
+    started_at: datetime
+
+
+def executor_name(host: str, process: int, suffix: str) -> str:
+    """How this executor signs its facts: unique among those that live, and telling where to look."""
+    return f"{host}-{process}-{suffix}"
+
+
+def settling_facts(subjects: Subjects, request: AttemptRequested) -> tuple[str, ...]:
+    """Where a fact would stand that leaves nothing to execute: step done, this attempt failed, run ended."""
+    return (
+        subjects.done(request.run, request.step),
+        subjects.fail(request.run, request.step, request.attempt),
+        subjects.end(request.run),
+    )
+
+
+def agent_of(plan: Plan, request: AttemptRequested, *, rehearse: bool) -> Agent:
+    """Who executes the attempt; in a rehearsal the same agent by name, with the runtime that makes answers up."""
+    agent = plan.agents[plan.workflows[request.workflow].step(request.step).agent]
+    return msgspec.structs.replace(agent, runtime=REHEARSAL) if rehearse else agent
+
+
+def assign(plan: Plan, request: AttemptRequested, agent: Agent, hint: Any = None) -> Assignment:
+    """The attempt with its whole prompt. HarnessError `bad_prompt` when the prose cannot be rendered."""
+    step = plan.workflows[request.workflow].step(request.step)
+    events = {emission.event: plan.events[emission.event] for emission in step.emits}
+    try:
+        prose = render(step.prose, request.event.data, request.inputs)
+    except RenderError as error:
+        raise HarnessError("bad_prompt", f"{step.path} cannot be rendered: {error}", retryable=False) from error
+    return Assignment(request, step, agent, compose(agent, step, prose, events), events, hint)
+
+
+def settled(assignment: Assignment, reply: Reply) -> Settled:
+    """The reply, held against the step's types. HarnessError `bad_output` with every problem."""
+    try:
+        output, emits = settle(assignment.step, assignment.events, reply)
+    except Mismatch as mismatch:
+        raise HarnessError("bad_output", str(mismatch)) from mismatch
+    return Settled(output, emits, reply.usage)
+
+
+def timed_out(request: AttemptRequested) -> HarnessError:
+    """The attempt took all that was left of its step's wall clock, so there is nothing left for another."""
+    return HarnessError(
+        "timed_out", f"stopped after {request.wall_clock_s:g} s, all that was left of its wall clock", retryable=False
+    )
+
+
+def too_large(size: int, most: int) -> HarnessError:
+    """The answer does not fit into a message."""
+    return HarnessError("bad_output", f"the answer takes {size} bytes, but NATS accepts messages of {most}")
+
+
+def fits(size: int, most: int) -> bool:
+    """Whether a payload of this size can be published where messages may have `most` bytes, headers included."""
+    return size + MESSAGE_OVERHEAD <= most
+
+
+def succeeded(taking: Taking, at: datetime, answer: Settled) -> AttemptSucceeded:
+    """The fact of an attempt that gave an answer."""
+    request = taking.request
+    return AttemptSucceeded(
+        run=request.run,
+        workflow=request.workflow,
+        step=request.step,
+        attempt=request.attempt,
+        executor=taking.executor,
+        started_at=taking.started_at,
+        at=at,
+        output=answer.output,
+        emits=answer.emits,
+        usage=answer.usage,
+    )
+
+
+def failed(taking: Taking, at: datetime, error: HarnessError) -> AttemptFailed:
+    """The fact of an attempt that gave none. A long detail loses its middle: what matters stands at either end."""
+    request = taking.request
+    return AttemptFailed(
+        run=request.run,
+        workflow=request.workflow,
+        step=request.step,
+        attempt=request.attempt,
+        executor=taking.executor,
+        started_at=taking.started_at,
+        at=at,
+        reason=error.reason,
+        detail=shortened(error.detail),
+        retryable=error.retryable,
+    )
+
+
+def shortened(text: str) -> str:
+    """The text, without its middle when it has more than `DETAIL_CHARACTERS`."""
+    half = DETAIL_CHARACTERS // 2
+    return text if len(text) <= DETAIL_CHARACTERS else f"{text[:half]} … {text[-half:]}"

@@ -1,0 +1,66 @@
+"""One attempt, executed: its sandbox opened, its agent run under the wall clock, its answer held against the types."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from loopy.agents.harness import Assignment, Harness, HarnessError
+from loopy.agents.hints import read_hint
+from loopy.agents.readiness import sandbox_of
+from loopy.agents.runtimes import Runtimes
+from loopy.compiler.plan import Plan, Sandbox
+from loopy.runs.records import AttemptRequested
+from loopy.sandboxes.provider import Placement, SandboxError, SandboxSession
+from loopy.sandboxes.providers import Providers
+
+from loopy_services.executor import core
+
+
+class Execution:
+    """Executes attempts for one project's directory, each with the plan that its run began with."""
+
+    def __init__(self, project: Path, runtimes: Runtimes, providers: Providers, *, rehearse: bool) -> None:
+        self._project = project
+        self._runtimes = runtimes
+        self._providers = providers
+        self._rehearse = rehearse
+
+    async def perform(self, plan: Plan, request: AttemptRequested) -> core.Settled:
+        """The attempt's answer. HarnessError when there is none; then no process of it is left either."""
+        agent = core.agent_of(plan, request, rehearse=self._rehearse)
+        harness = self._runtimes.get(agent.runtime)
+        hint = read_hint(self._project, request.workflow, request.step) if agent.runtime == core.REHEARSAL else None
+        assignment = core.assign(plan, request, agent, hint)
+        sandbox = sandbox_of(plan, agent) if harness.needs_sandbox else None
+        clock = asyncio.timeout(request.wall_clock_s)
+        try:
+            async with clock:
+                return await self._answer(assignment, harness, sandbox)
+        except TimeoutError:
+            if clock.expired():
+                raise core.timed_out(request) from None
+            raise
+
+    async def _answer(self, assignment: Assignment, harness: Harness, sandbox: Sandbox | None) -> core.Settled:
+        try:
+            async with self._opened(assignment, sandbox) as session:
+                reply = await harness.run(assignment, session)
+                try:
+                    return core.settled(assignment, reply)
+                except HarnessError as error:
+                    if session is None:
+                        raise
+                    raise HarnessError(error.reason, session.redact(error.detail)) from None
+        except SandboxError as error:
+            raise HarnessError("cannot_start", str(error), retryable=error.retryable) from error
+
+    @asynccontextmanager
+    async def _opened(self, assignment: Assignment, sandbox: Sandbox | None) -> AsyncIterator[SandboxSession | None]:
+        if sandbox is None:
+            yield None
+            return
+        attempt, step = assignment.attempt, assignment.step
+        placement = Placement(attempt.run, step.name, attempt.attempt, step.workspace)
+        async with self._providers.get(sandbox.provider).open(sandbox, placement) as session:
+            yield session

@@ -1,0 +1,117 @@
+"""The executor: takes attempts from its pool, executes them, and publishes how each ended.
+
+It never publishes events or further attempts: the dispatcher derives those from the facts. If this process dies, its
+attempts are delivered again to another executor once their acknowledgement is overdue.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+
+import structlog
+from loopy.agents.harness import HarnessError
+from loopy.agents.readiness import plain_processes, used_sandboxes
+from loopy.agents.runtimes import Runtimes
+from loopy.bus.client import Bus
+from loopy.bus.codec import read_record, record_message
+from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict
+from loopy.bus.plans import PlanStore
+from loopy.bus.streams import RUNS, executor_consumer
+from loopy.clock import Clock
+from loopy.kit.service import Host
+from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
+from loopy.sandboxes.providers import Providers, installed_providers
+
+from loopy_services.executor import core
+from loopy_services.executor.execution import Execution
+from loopy_services.executor.sweeper import Sweeper
+
+PLAN_DELAY_S = 2.0
+PLAN_DELIVERIES = 30
+
+_log = structlog.get_logger()
+
+
+class Executor:
+    """Turns each attempt that is delivered into one fact."""
+
+    def __init__(self, name: str, bus: Bus, plans: PlanStore, execution: Execution, clock: Clock) -> None:
+        self._name = name
+        self._bus = bus
+        self._plans = plans
+        self._execution = execution
+        self._clock = clock
+
+    async def handle(self, message: Message) -> Verdict:
+        """Execute the attempt of a message, unless a fact says already how it ended."""
+        request = read_record(message)
+        if not isinstance(request, AttemptRequested):
+            return DeadLetter("no_attempt", f"expected AttemptRequested, found {type(request).__name__}")
+        if await self._bus.last_each(RUNS, core.settling_facts(self._bus.subjects, request)):
+            return Ack()
+        plan = await self._plans.get(request.plan)
+        if plan is None:
+            return _without_plan(message, request)
+        log = _log.bind(run=request.run, step=request.step, attempt=request.attempt)
+        log.info("attempt.started", workflow=request.workflow)
+        taking = core.Taking(request, self._name, self._clock.now())
+        try:
+            answer = await self._execution.perform(plan, request)
+            fact = self._publishable(core.succeeded(taking, self._clock.now(), answer))
+        except HarnessError as error:
+            fact = self._message(core.failed(taking, self._clock.now(), error))
+            log.warning("attempt.failed", reason=error.reason, detail=core.shortened(error.detail))
+        else:
+            log.info("attempt.succeeded")
+        await self._bus.publish_once(fact)
+        return Ack()
+
+    def _message(self, fact: AttemptSucceeded | AttemptFailed) -> Outgoing:
+        return record_message(self._bus.subjects, fact)
+
+    def _publishable(self, fact: AttemptSucceeded) -> Outgoing:
+        """The fact's message. HarnessError when it is larger than the server accepts."""
+        message = self._message(fact)
+        if not core.fits(len(message.payload), self._bus.max_payload):
+            raise core.too_large(len(message.payload), self._bus.max_payload)
+        return message
+
+
+def _without_plan(message: Message, request: AttemptRequested) -> Verdict:
+    """Plans are stored before their runs begin, so a missing one is a matter of moments, or gone for good."""
+    if message.deliveries < PLAN_DELIVERIES:
+        return RetryAfter(PLAN_DELAY_S)
+    return DeadLetter("no_plan", f"plan {request.plan} of run {request.run} is not on the bus")
+
+
+async def serve(host: Host) -> None:
+    """Execute attempts of the settings' pool until told to stop, `slots` at once."""
+    rehearse = host.settings.rehearse
+    providers = Providers(host.project)
+    execution = Execution(host.project, Runtimes(), providers, rehearse=rehearse)
+    name = core.executor_name(socket.gethostname(), os.getpid(), secrets.token_hex(3))
+    executor = Executor(name, host.bus, PlanStore(host.bus, host.plan), execution, host.clock)
+    if not rehearse:
+        _prepare(host, providers)
+    async with asyncio.TaskGroup() as group:
+        sweeping = [] if rehearse else [group.create_task(Sweeper(host.bus, providers).run())]
+        host.ready()
+        await host.bus.consume(
+            executor_consumer(host.settings.pool),
+            executor.handle,
+            in_flight=host.settings.slots,
+            stopping=host.stopping,
+            grace_s=host.settings.grace_s,
+        )
+        for task in sweeping:
+            task.cancel()
+
+
+def _prepare(host: Host, providers: Providers) -> None:
+    """Make the plan's providers, so that what they kept of earlier runs is found, and warn of plain processes."""
+    for sandbox in used_sandboxes(host.plan):
+        if sandbox.provider in installed_providers():
+            providers.get(sandbox.provider)
+    for warning in plain_processes(host.plan):
+        _log.warning("sandbox.plain", detail=warning)
