@@ -1,0 +1,45 @@
+"""What a decision asks the shell to do. Each is published first writer wins, so doing one again changes nothing."""
+
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+
+from loopy.runs.records import AttemptRequested, Event, RunEnded, StepSkipped
+
+
+class RequestAttempt(msgspec.Struct, frozen=True):
+    """Hand an attempt to the executors of a pool."""
+
+    attempt: AttemptRequested
+    pool: str
+
+
+class SkipStep(msgspec.Struct, frozen=True):
+    """Record that a step is not to run."""
+
+    skip: StepSkipped
+
+
+class PublishEvent(msgspec.Struct, frozen=True):
+    """Publish an event that a step emitted."""
+
+    event: Event
+
+
+class StartTimer(msgspec.Struct, frozen=True):
+    """Come back to a step at a time, to request this attempt of it."""
+
+    run: str
+    step: str
+    attempt: int
+    at: datetime
+
+
+class EndRun(msgspec.Struct, frozen=True):
+    """Record the run's outcome. It comes last: nothing of the run follows it."""
+
+    end: RunEnded
+
+
+Effect: TypeAlias = RequestAttempt | SkipStep | PublishEvent | StartTimer | EndRun

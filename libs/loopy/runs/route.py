@@ -1,0 +1,79 @@
+"""Which runs an event starts. Pure: the shell reads what the cascade has started so far and records the answer."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from loopy.compiler.plan import CronTrigger, Limits, Plan
+from loopy.runs.ids import firing_id, run_id
+from loopy.runs.records import Event, EventRouted, Refusal, RoutedRun, RunStarted
+
+CRON = "cron"
+HOPS_LIMIT = "cascade_hops"
+RUNS_LIMIT = "cascade_runs"
+
+
+def route(plan: Plan, plan_hash: str, event: Event, earlier: Sequence[EventRouted], now: datetime) -> EventRouted:
+    """Where an event leads. `earlier` is all that has been routed in its cascade.
+
+    An event that was routed before keeps its route, whatever was deployed since. A workflow that a limit of the
+    cascade keeps from starting is recorded as refused.
+    """
+    known = next((routed for routed in earlier if routed.event == event.id), None)
+    if known is not None:
+        return known
+    workflows = _scheduled(plan, event) if event.type == CRON else plan.started_by(event.type)
+    started = sum(len(routed.runs) for routed in earlier)
+    allowed, refused = _within(plan.limits, workflows, event.hops, started)
+    return EventRouted(
+        event=event.id,
+        type=event.type,
+        cascade=event.cascade,
+        plan=plan_hash,
+        at=now,
+        runs=tuple(RoutedRun(run_id(workflow, event.id), workflow) for workflow in allowed),
+        refused=refused,
+    )
+
+
+def nowhere(plan_hash: str, event: Event, now: datetime) -> EventRouted:
+    """The route of an event that was set aside: it starts nothing, and whoever follows its cascade need not wait."""
+    return EventRouted(event.id, event.type, event.cascade, plan_hash, now)
+
+
+def starts(event: Event, routed: EventRouted) -> list[RunStarted]:
+    """The first fact of each run that an event starts."""
+    return [RunStarted(run.run, run.workflow, routed.plan, event, routed.at) for run in routed.runs]
+
+
+def firing_event(workflow: str, scheduled_at: datetime, last_run: datetime | None) -> Event:
+    """The event that a firing of a schedule is for the workflow that it starts."""
+    identity = firing_id(workflow, int(scheduled_at.timestamp()))
+    return Event(
+        id=identity,
+        type=CRON,
+        source=f"/schedules/{workflow}",
+        time=scheduled_at,
+        data={"scheduled_at": rfc3339(scheduled_at), "last_run": None if last_run is None else rfc3339(last_run)},
+        cascade=identity,
+    )
+
+
+def rfc3339(at: datetime) -> str:
+    """An instant as event data hold it: `2026-11-22T09:00:00Z`."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _scheduled(plan: Plan, event: Event) -> tuple[str, ...]:
+    """The one workflow that a firing is for; none when the plan no longer schedules it."""
+    workflow = plan.workflows.get(event.source.removeprefix("/schedules/"))
+    return (workflow.name,) if workflow is not None and isinstance(workflow.trigger, CronTrigger) else ()
+
+
+def _within(
+    limits: Limits, workflows: Sequence[str], hops: int, started: int
+) -> tuple[Sequence[str], tuple[Refusal, ...]]:
+    """The workflows that may start, and a refusal for each that may not."""
+    if hops > limits.cascade_hops:
+        return (), tuple(Refusal(workflow, HOPS_LIMIT, limits.cascade_hops) for workflow in workflows)
+    room = max(0, limits.cascade_runs - started)
+    return workflows[:room], tuple(Refusal(workflow, RUNS_LIMIT, limits.cascade_runs) for workflow in workflows[room:])

@@ -1,0 +1,147 @@
+"""Where each step of a run stands, given the workflow and the state: the analysis that decisions and displays share.
+
+It follows from `RunStarted` and the attempts' results alone. A skipped step is skipped because its `when` says so, not
+because `StepSkipped` was published yet; so whoever knows the same results comes to the same conclusion.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeAlias
+
+import msgspec
+
+from loopy.compiler.expressions import ExpressionError, evaluate
+from loopy.compiler.plan import Step, Workflow
+from loopy.runs.records import AttemptFailed, AttemptSucceeded, Data
+from loopy.runs.state import Result, RunState, StepState
+
+SHORTEST_WALL_CLOCK_S = 0.001
+
+Inputs: TypeAlias = dict[str, Data | None]
+
+
+class Standing(Enum):
+    """Where a step stands. `WAITING` and `READY` may change, the others never do."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED_BY_WHEN = "when"
+    SKIPPED_BY_PREDECESSORS = "predecessors"
+    BLOCKED = "blocked"
+
+    @property
+    def is_skipped(self) -> bool:
+        """The step is not to run, and that is no failure."""
+        return self in (Standing.SKIPPED_BY_WHEN, Standing.SKIPPED_BY_PREDECESSORS)
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing more happens to the step."""
+        return self not in (Standing.WAITING, Standing.READY)
+
+
+class StepStanding(msgspec.Struct, frozen=True):
+    """Where a step stands. `inputs` are the outputs of all steps upstream, by name (null for a skipped one).
+
+    `result` is the one that settled a succeeded or failed step; a step that failed without an attempt has none, and
+    `detail` says why it failed.
+    """
+
+    standing: Standing
+    inputs: Inputs = {}
+    result: Result | None = None
+    detail: str = ""
+
+
+def standings(workflow: Workflow, state: RunState) -> dict[str, StepStanding]:
+    """Where every step stands, in the order of the plan (each after all that it depends on)."""
+    event = state.started.event.data if state.started else None
+    known: dict[str, StepStanding] = {}
+    for step in workflow.steps:
+        known[step.name] = (
+            StepStanding(Standing.WAITING) if event is None else _standing(step, state.step(step.name), event, known)
+        )
+    return known
+
+
+def verdict(step: Step, results: tuple[Result, ...]) -> Result | None:
+    """The result that settles a step: its first success, or the first failure after which no attempt is left."""
+    spent_s = 0.0
+    for result in results:
+        match result:
+            case AttemptSucceeded():
+                return result
+            case AttemptFailed():
+                spent_s += duration_s(result)
+                if why_final(step, result, spent_s) is not None:
+                    return result
+    return None
+
+
+def why_final(step: Step, failure: AttemptFailed, spent_s: float) -> str | None:
+    """Why no attempt follows a failure, as the beginning of a sentence; None when one does.
+
+    `spent_s` is what all attempts so far took, this one too.
+    """
+    if not failure.retryable:
+        return ""
+    if failure.attempt >= step.retry.attempts:
+        return "" if failure.attempt == 1 else f"gave up after {failure.attempt} attempts: "
+    if step.budget.wall_clock_s - spent_s < SHORTEST_WALL_CLOCK_S:
+        return f"its wall clock of {step.budget.wall_clock_s:g} s is spent (attempt {failure.attempt}): "
+    return None
+
+
+def duration_s(result: Result) -> float:
+    """The seconds that an attempt took; never negative, whatever its executor's clock did."""
+    return max(0.0, (result.at - result.started_at).total_seconds())
+
+
+def spent_s(results: tuple[Result, ...]) -> float:
+    """The seconds that all failed attempts took together."""
+    return sum(duration_s(result) for result in results if isinstance(result, AttemptFailed))
+
+
+def _standing(step: Step, facts: StepState, event: Data, known: Mapping[str, StepStanding]) -> StepStanding:
+    before = [known[name].standing for name in step.after]
+    if any(other in (Standing.FAILED, Standing.BLOCKED) for other in before):
+        return StepStanding(Standing.BLOCKED)
+    if any(not other.is_settled for other in before):
+        return StepStanding(Standing.WAITING)
+    inputs = _inputs(step, known)
+    if before and all(other.is_skipped for other in before):
+        return StepStanding(Standing.SKIPPED_BY_PREDECESSORS, inputs)
+    return _called_for(step, event, inputs) or _by_results(step, facts, inputs)
+
+
+def _inputs(step: Step, known: Mapping[str, StepStanding]) -> Inputs:
+    inputs: Inputs = {}
+    for name in step.after:
+        inputs |= known[name].inputs
+        result = known[name].result
+        inputs[name] = result.output if isinstance(result, AttemptSucceeded) else None
+    return inputs
+
+
+def _called_for(step: Step, event: Data, inputs: Inputs) -> StepStanding | None:
+    """How the step stands because of its `when`; None when it is to run."""
+    if step.when is None:
+        return None
+    try:
+        holds = evaluate(step.when, event, inputs)
+    except ExpressionError as error:
+        return StepStanding(Standing.FAILED, inputs, detail=f"`when: {step.when}` cannot be evaluated: {error}")
+    return None if holds else StepStanding(Standing.SKIPPED_BY_WHEN, inputs)
+
+
+def _by_results(step: Step, facts: StepState, inputs: Inputs) -> StepStanding:
+    match verdict(step, facts.results):
+        case None:
+            return StepStanding(Standing.READY, inputs)
+        case AttemptSucceeded() as success:
+            return StepStanding(Standing.SUCCEEDED, inputs, success)
+        case AttemptFailed() as failure:
+            why = why_final(step, failure, spent_s(facts.results[: facts.results.index(failure) + 1]))
+            return StepStanding(Standing.FAILED, inputs, failure, f"{why}{failure.detail or failure.reason}")

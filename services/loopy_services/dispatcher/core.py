@@ -1,0 +1,102 @@
+"""What the dispatcher decides besides `runs`: which events it lets in, and what an effect is as a message. Pure."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import assert_never
+
+import msgspec
+from loopy.bus.codec import Firing, event_message, firing_done_message, record_message
+from loopy.bus.messages import DeadLetter, Outgoing, RetryAfter
+from loopy.bus.subjects import Subjects
+from loopy.bus.undecodable import decoder
+from loopy.compiler.plan import EventTrigger, Plan
+from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
+from loopy.runs.records import Event, RunEnded, RunStarted
+from loopy.runs.route import CRON
+from loopy.types.check import Mismatch, checker_of
+
+PATIENCE = 10
+LONGEST_WAIT_S = 60.0
+
+
+class DueAttempt(msgspec.Struct, frozen=True):
+    """What a timer carries: the attempt that is to be requested when it fires."""
+
+    run: str
+    step: str
+    attempt: int
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_due: Callable[[bytes], DueAttempt] = decoder(DueAttempt, "bad_timer")
+
+
+def admit(plan: Plan, event: Event) -> DeadLetter | None:
+    """Why an event cannot be let in: its type is not in the registry, or its data is not of that type."""
+    fields = plan.events.get(event.type)
+    if fields is None:
+        known = ", ".join(sorted(plan.events)) or "none"
+        return DeadLetter("unknown_event", f"no event `{event.type}` is in the registry; it has {known}")
+    try:
+        checker_of(fields).check(event.data)
+    except Mismatch as mismatch:
+        return DeadLetter("wrong_type", f"not a `{event.type}`: {mismatch}")
+    return None
+
+
+def message_of(subjects: Subjects, effect: Effect) -> Outgoing:
+    """The message that brings an effect about."""
+    match effect:
+        case RequestAttempt(attempt=attempt, pool=pool):
+            return record_message(subjects, attempt, pool=pool)
+        case SkipStep(skip=skip):
+            return record_message(subjects, skip)
+        case PublishEvent(event=event):
+            return event_message(subjects, event)
+        case StartTimer():
+            return _timer(subjects, effect)
+        case EndRun(end=end):
+            return record_message(subjects, end)
+        case _:
+            assert_never(effect)
+
+
+def due_attempt(payload: bytes) -> DueAttempt:
+    """The attempt that a timer which fired is about. Undecodable."""
+    return _decode_due(payload)
+
+
+def firing_mark(subjects: Subjects, started: RunStarted, ended: RunEnded) -> Outgoing | None:
+    """The mark that a schedule's firing had a run that succeeded; None when this run calls for none."""
+    if started.event.type != CRON or ended.outcome != "succeeded":
+        return None
+    last_run = started.event.data.get("last_run")
+    last = datetime.fromisoformat(last_run) if last_run else None
+    return firing_done_message(subjects, Firing(started.workflow, started.event.time, last))
+
+
+def may_be_scheduled(plan: Plan, workflow: str) -> bool:
+    """Whether a run of this workflow can come from a schedule, as far as this plan tells."""
+    known = plan.workflows.get(workflow)
+    return known is None or not isinstance(known.trigger, EventTrigger)
+
+
+def patience(deliveries: int, otherwise: DeadLetter) -> RetryAfter | DeadLetter:
+    """Wait for what is missing, longer each time, about five minutes in all; then give up."""
+    if deliveries >= PATIENCE:
+        return otherwise
+    return RetryAfter(min(LONGEST_WAIT_S, 2.0 ** (deliveries - 1)))
+
+
+def _timer(subjects: Subjects, timer: StartTimer) -> Outgoing:
+    """The server itself publishes the payload on the target when the time has come."""
+    name = (timer.run, timer.step, timer.attempt)
+    return Outgoing(
+        subjects.timer(*name),
+        _encode(DueAttempt(*name)),
+        {"Nats-Schedule": f"@at {_instant(timer.at)}", "Nats-Schedule-Target": subjects.fire(*name)},
+    )
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,100 @@
+"""From events to runs: the consumer of events and of schedules' firings."""
+
+from collections.abc import Callable
+from contextlib import aclosing
+
+import structlog
+from loopy.bus.client import Bus
+from loopy.bus.codec import read_event, read_firing, record_message
+from loopy.bus.journal import read_routed
+from loopy.bus.messages import Ack, DeadLetter, Message, Verdict
+from loopy.bus.plans import PlanStore
+from loopy.bus.streams import EVENTS
+from loopy.clock import Clock
+from loopy.compiler.plan import Plan
+from loopy.runs.records import Event, EventRouted
+from loopy.runs.route import CRON, firing_event, nowhere, route, starts
+
+from loopy_services.dispatcher.core import admit
+
+log = structlog.get_logger()
+
+Decision = Callable[[list[EventRouted]], EventRouted]
+
+
+class EventRouter:
+    """Routes each event once: records which runs it starts, then starts them."""
+
+    def __init__(self, bus: Bus, plan: Plan, plans: PlanStore, clock: Clock) -> None:
+        self._bus = bus
+        self._plan = plan
+        self._plan_hash = plans.own_hash
+        self._clock = clock
+        self._firings = bus.subjects.under("firing", "")
+
+    async def on_event(self, message: Message) -> Verdict:
+        """Consume one event or firing. Undecodable."""
+        event = self._event(message)
+        refused = self._refused(event)
+        if refused is not None:
+            await self._set_aside(event)
+            return refused
+        routed, known = await self._record(
+            event, lambda earlier: route(self._plan, self._plan_hash, event, earlier, self._clock.now())
+        )
+        if known and await self._is_second(message):
+            return DeadLetter("duplicate_event", "another message is stored on this subject: the first one stands")
+        for started in starts(event, routed):
+            await self._bus.publish_once(record_message(self._bus.subjects, started))
+        self._tell(routed)
+        return Ack()
+
+    def _event(self, message: Message) -> Event:
+        if message.subject.startswith(self._firings):
+            firing = read_firing(message)
+            return firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
+        return read_event(self._bus.subjects, message)
+
+    def _refused(self, event: Event) -> DeadLetter | None:
+        workflow = event.source.removeprefix("/schedules/")
+        if event.type != CRON:
+            return admit(self._plan, event)
+        if workflow in self._plan.schedules:
+            return None
+        return DeadLetter("unknown_schedule", f"the plan has no workflow `{workflow}` with a cron trigger")
+
+    async def _set_aside(self, event: Event) -> None:
+        """Let nobody wait for what an event of ours leads to that was not let in. A stranger's leaves no trace."""
+        if event.cause is not None or event.type == CRON:
+            await self._record(event, lambda _: nowhere(self._plan_hash, event, self._clock.now()))
+
+    async def _record(self, event: Event, decide: Decision) -> tuple[EventRouted, bool]:
+        """The event's route, and whether it was recorded before.
+
+        Compare-and-set on the whole cascade: whoever records a route has seen all others, so that limits hold. The
+        first event of a cascade has none before it, and needs no read.
+        """
+        subjects = self._bus.subjects
+        earlier, sequence = ([], 0) if event.cascade == event.id else await read_routed(self._bus, event.cascade)
+        while True:
+            known = next((routed for routed in earlier if routed.event == event.id), None)
+            if known is not None:
+                return known, True
+            routed = decide(earlier)
+            scope = subjects.cascade(event.cascade)
+            if await self._bus.publish_after(record_message(subjects, routed), scope=scope, sequence=sequence):
+                return routed, False
+            earlier, sequence = await read_routed(self._bus, event.cascade)
+
+    async def _is_second(self, message: Message) -> bool:
+        """Whether this is not the first message on its subject, and a different one."""
+        async with aclosing(self._bus.read(EVENTS, [message.subject])) as stored:
+            async for first in stored:
+                return first.sequence != message.sequence and first.payload != message.payload
+        return False
+
+    def _tell(self, routed: EventRouted) -> None:
+        runs = {run.workflow: run.run for run in routed.runs}
+        log.info("event.routed", type=routed.type, event_id=routed.event, runs=runs)
+        for refusal in routed.refused:
+            log.warning("run.refused", event_id=routed.event, workflow=refusal.workflow, limit=refusal.limit)

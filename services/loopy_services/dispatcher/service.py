@@ -1,0 +1,32 @@
+"""The dispatcher: events become runs, and runs become attempts. Any number of replicas do the work together."""
+
+import asyncio
+
+from loopy.bus.plans import PlanStore
+from loopy.bus.streams import DISPATCHER_EVENTS, DISPATCHER_RUNS, DISPATCHER_TIMERS
+from loopy.kit.service import Host
+
+from loopy_services.dispatcher.events import EventRouter
+from loopy_services.dispatcher.runs import RunDecider
+
+IN_FLIGHT = 128
+
+
+async def serve(host: Host) -> None:
+    """Dispatch until told to stop."""
+    bus, grace_s = host.bus, host.settings.grace_s
+    plans = PlanStore(bus, host.plan)
+    await plans.store()
+    router = EventRouter(bus, host.plan, plans, host.clock)
+    decider = RunDecider(bus, host.plan, plans, host.clock)
+    work = (
+        (DISPATCHER_EVENTS, router.on_event),
+        (DISPATCHER_RUNS, decider.on_fact),
+        (DISPATCHER_TIMERS, decider.on_timer),
+    )
+    async with asyncio.TaskGroup() as group:
+        for consumer, handler in work:
+            group.create_task(
+                bus.consume(consumer, handler, in_flight=IN_FLIGHT, stopping=host.stopping, grace_s=grace_s)
+            )
+        host.ready()

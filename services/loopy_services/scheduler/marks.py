@@ -1,0 +1,74 @@
+"""What the bus remembers of schedules and polls: when each was first seen, fired and passed over, and how it went."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from loopy.bus.client import Bus
+from loopy.bus.codec import Undecodable, read_record
+from loopy.bus.messages import Outgoing
+from loopy.bus.streams import EVENTS, RUNS
+from loopy.compiler.plan import CronTrigger, PollSource
+from loopy.runs.ids import firing_id, run_id
+from loopy.runs.records import EventRouted
+
+from loopy_services.scheduler.core import digest
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The payload of the mark that a schedule or poll was seen: due times count from then on."""
+
+    since: datetime
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_seen = msgspec.json.Decoder(Seen).decode
+
+
+class Marks:
+    """Reads and sets the marks of one namespace. A mark is set once; whoever comes later finds it."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._subjects = bus.subjects
+
+    async def counts_from(self, kind: str, name: str, declared: CronTrigger | PollSource, now: datetime) -> datetime:
+        """The instant behind which due times are open: the newest of first seen, last fired, last passed over."""
+        marks = [await self._seen(name, declared, now), await self.newest(kind, name)]
+        if kind == "cron":
+            marks.append(await self.newest("passed", name))
+        return max(mark for mark in marks if mark is not None)
+
+    async def newest(self, kind: str, name: str) -> datetime | None:
+        """The time in the newest subject `firing.<kind>.<name>.<unix>`, or None."""
+        message = await self._bus.last(EVENTS, self._subjects.under("firing", kind, name, "*"))
+        if message is None:
+            return None
+        return datetime.fromtimestamp(int(message.subject.rpartition(".")[2]), UTC)
+
+    async def under_way(self, workflow: str) -> bool:
+        """Whether the last firing's run has not ended. A firing that started no run has nothing under way."""
+        fired = await self.newest("cron", workflow)
+        if fired is None:
+            return False
+        firing = firing_id(workflow, int(fired.timestamp()))
+        if await self._bus.last(RUNS, self._subjects.end(run_id(workflow, firing))) is not None:
+            return False
+        message = await self._bus.last(RUNS, self._subjects.routed(firing, firing))
+        routed = read_record(message) if message is not None else None
+        return not isinstance(routed, EventRouted) or bool(routed.runs)
+
+    async def pass_over(self, workflow: str, at: datetime) -> None:
+        """Remember that due times up to this one are not to be fired."""
+        await self._bus.publish_once(Outgoing(self._subjects.firing_passed(workflow, int(at.timestamp())), b"{}"))
+
+    async def _seen(self, name: str, declared: CronTrigger | PollSource, now: datetime) -> datetime:
+        subject = self._subjects.firing_seen(name, digest(declared))
+        if (await self._bus.publish_once(Outgoing(subject, _encode(Seen(now))))).first:
+            return now
+        message = await self._bus.last(EVENTS, subject)
+        if message is None:
+            return now
+        try:
+            return _decode_seen(message.payload).since
+        except msgspec.DecodeError as error:
+            raise Undecodable("undecodable", f"{subject}: {error}") from None

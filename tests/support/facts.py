@@ -1,0 +1,102 @@
+"""Workflows, events and facts of runs, written briefly, for the tests of everything that decides about runs."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from loopy.compiler.plan import Budget, CronTrigger, Emission, EventTrigger, Limits, Plan, Retry, Step, Workflow
+from loopy.runs.ids import run_id
+from loopy.runs.records import (
+    AttemptFailed,
+    AttemptSucceeded,
+    Emitted,
+    Event,
+    RunEnded,
+    RunStarted,
+)
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PLAN = "0123456789abcdef"
+
+
+def at(seconds: float) -> datetime:
+    """An instant, by the seconds since the tests' beginning of time."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def step(name: str, *after: str, **declared: Any) -> Step:
+    """A step, after others."""
+    return Step(name=name, path=f"workflows/w/{name}.md", agent="A", prose="Work.", after=after, **declared)
+
+
+def workflow(*steps: Step, name: str = "w", on: str | CronTrigger = "Incident") -> Workflow:
+    """A workflow of these steps, started by an event or a schedule."""
+    return Workflow(name, EventTrigger(on) if isinstance(on, str) else on, steps)
+
+
+def plan(*workflows: Workflow, limits: Limits | None = None, **events: dict[str, Any]) -> Plan:
+    """A plan of these workflows; the fields of events by their type."""
+    return Plan(
+        workflows={each.name: each for each in workflows},
+        events=events or {"Incident": {"title": "str"}},
+        limits=limits or Limits(),
+    )
+
+
+def event(identity: str = "e1", kind: str = "Incident", **given: Any) -> Event:
+    """An event; the first of its cascade unless something else is said."""
+    given.setdefault("cascade", identity)
+    given.setdefault("data", {"title": "boom"})
+    return Event(id=identity, type=kind, source="test", time=NOW, **given)
+
+
+class Facts:
+    """The facts of one run of a workflow, as its executors and dispatchers would record them."""
+
+    def __init__(self, of: Workflow, trigger: Event | None = None) -> None:
+        self.workflow = of
+        self.event = trigger or event()
+        self.run = run_id(of.name, self.event.id)
+
+    def started(self) -> RunStarted:
+        """The first fact."""
+        return RunStarted(self.run, self.workflow.name, PLAN, self.event, NOW)
+
+    def succeeded(
+        self, name: str, attempt: int = 1, emits: tuple[Emitted, ...] = (), took_s: float = 1, **output: Any
+    ) -> AttemptSucceeded:
+        """A step's success."""
+        return AttemptSucceeded(
+            self.run, self.workflow.name, name, attempt, "x", NOW, at(took_s), output=output, emits=emits
+        )
+
+    def failed(
+        self, name: str, attempt: int = 1, took_s: float = 1, retryable: bool = True, detail: str = "no answer"
+    ) -> AttemptFailed:
+        """A failed attempt of a step."""
+        return AttemptFailed(
+            self.run, self.workflow.name, name, attempt, "x", NOW, at(took_s), "bad_output", detail, retryable
+        )
+
+    def ended(self) -> RunEnded:
+        """The last fact, as it is recorded by a cancel."""
+        return RunEnded(self.run, self.workflow.name, "cancelled", NOW)
+
+
+def emitted(kind: str, **data: Any) -> Emitted:
+    """A payload that a step returned for an event."""
+    return Emitted(kind, data)
+
+
+def budget(wall_clock_s: float) -> Budget:
+    """A cap on a step's executing time."""
+    return Budget(wall_clock_s=wall_clock_s)
+
+
+def emission(kind: str) -> Emission:
+    """An event that a step may emit."""
+    return Emission(kind)
+
+
+def retry(attempts: int, backoff_s: float = 30, max_backoff_s: float = 600) -> Retry:
+    """How often a step is attempted."""
+    return Retry(attempts, backoff_s, max_backoff_s)

@@ -1,0 +1,86 @@
+from datetime import timedelta
+
+import pytest
+from loopy.bus.messages import DeadLetter, RetryAfter
+from loopy.bus.subjects import Subjects
+from loopy.bus.undecodable import Undecodable
+from loopy.compiler.plan import CronTrigger
+from loopy.runs.effects import EndRun, StartTimer
+from loopy.runs.records import Outcome, RunEnded
+from loopy.runs.route import firing_event
+from loopy_services.dispatcher.core import (
+    DueAttempt,
+    admit,
+    due_attempt,
+    firing_mark,
+    may_be_scheduled,
+    message_of,
+    patience,
+)
+
+from tests.support.facts import NOW, Facts, at, event, plan, step, workflow
+
+SUBJECTS = Subjects()
+NIGHTLY = workflow(step("a"), name="nightly", on=CronTrigger("0 0 * * *"))
+PROJECT = plan(workflow(step("a")), NIGHTLY, Incident={"title": "str", "count": "int?"})
+
+
+def test_an_event_of_the_registrys_type_is_let_in() -> None:
+    assert admit(PROJECT, event(data={"title": "boom"})) is None
+
+
+def test_an_event_that_the_registry_does_not_know_is_a_dead_letter() -> None:
+    refused = admit(PROJECT, event(kind="Incidnet"))
+    assert refused == DeadLetter("unknown_event", "no event `Incidnet` is in the registry; it has Incident")
+
+
+def test_an_event_of_the_wrong_type_is_a_dead_letter_that_names_the_field() -> None:
+    refused = admit(PROJECT, event(data={"title": 7}))
+    assert refused is not None
+    assert refused.reason == "wrong_type"
+    assert refused.detail.startswith("not a `Incident`: title: ")
+
+
+def test_a_timer_is_a_message_that_the_server_publishes_when_it_is_due() -> None:
+    message = message_of(SUBJECTS, StartTimer("r", "a", 2, at(1.5)))
+    assert message.subject == "loopy.timer.r.a.2"
+    assert message.headers == {
+        "Nats-Schedule": "@at 2026-11-22T12:00:01.500000Z",
+        "Nats-Schedule-Target": "loopy.fire.r.a.2",
+    }
+    assert due_attempt(message.payload) == DueAttempt("r", "a", 2)
+
+
+def test_a_timer_that_is_none_of_ours_is_undecodable() -> None:
+    with pytest.raises(Undecodable):
+        due_attempt(b"{}")
+
+
+def test_the_end_of_a_run_has_a_place_of_its_own() -> None:
+    assert message_of(SUBJECTS, EndRun(RunEnded("r", "w", "succeeded", NOW))).subject == "loopy.run.end.r._"
+
+
+@pytest.mark.parametrize(("outcome", "marked"), [("succeeded", True), ("failed", False), ("skipped", False)])
+def test_only_a_firing_whose_run_succeeded_is_marked(outcome: Outcome, marked: bool) -> None:
+    facts = Facts(NIGHTLY, firing_event("nightly", NOW, NOW - timedelta(days=1)))
+    mark = firing_mark(SUBJECTS, facts.started(), RunEnded(facts.run, "nightly", outcome, NOW))
+    assert (mark is not None) == marked
+    if mark is not None:
+        assert mark.subject == f"loopy.firing.done.nightly.{int(NOW.timestamp())}"
+
+
+def test_a_run_that_an_event_started_marks_no_firing() -> None:
+    facts = Facts(workflow(step("a")))
+    assert firing_mark(SUBJECTS, facts.started(), RunEnded(facts.run, "w", "succeeded", NOW)) is None
+
+
+def test_only_a_workflow_that_is_known_to_be_on_an_event_needs_no_look_at_its_start() -> None:
+    assert [may_be_scheduled(PROJECT, name) for name in ("w", "nightly", "gone")] == [False, True, True]
+
+
+def test_patience_grows_and_ends_after_about_five_minutes() -> None:
+    given_up = DeadLetter("unknown_plan", "…")
+    waits = [patience(deliveries, given_up) for deliveries in range(1, 11)]
+    assert waits[0] == RetryAfter(1.0)
+    assert waits[-1] is given_up
+    assert 200 < sum(wait.delay_s for wait in waits if isinstance(wait, RetryAfter)) < 400

@@ -1,0 +1,46 @@
+from loopy.runs.records import EventRouted, StepSkipped
+from loopy.runs.standing import Standing, standings
+from loopy.runs.state import RunState, evolve, fold
+
+from tests.support.facts import NOW, PLAN, Facts, event, step, workflow
+
+FLOW = workflow(step("a"), step("b", "a"))
+
+
+def test_a_journal_folds_into_a_state() -> None:
+    f = Facts(FLOW)
+    skip = StepSkipped(f.run, "w", "b", NOW, "when")
+    state = fold(f.run, [f.started(), f.failed("a"), f.succeeded("a", 2), skip, f.ended()])
+    assert state.started == f.started()
+    assert state.step("a").results == (f.failed("a"), f.succeeded("a", 2))
+    assert state.step("b").skipped == skip
+    assert state.ended == f.ended()
+    assert state.has_failed("a", 1)
+    assert not state.has_failed("a", 2)
+
+
+def test_facts_known_already_and_facts_of_others_change_nothing() -> None:
+    f, other = Facts(FLOW), Facts(FLOW, event("e2"))
+    skip = StepSkipped(f.run, "w", "b", NOW, "when")
+    facts = [f.started(), f.failed("a"), f.succeeded("a", 2), skip, f.ended()]
+    state = fold(f.run, facts)
+    strange = [other.started(), other.failed("a"), other.succeeded("a"), other.ended()]
+    routed = EventRouted("e1", "Incident", "e1", PLAN, NOW)
+    for record in [*facts, *strange, routed]:
+        assert evolve(state, record) is state
+
+
+def test_a_step_succeeds_once_whichever_attempt_it_was() -> None:
+    f = Facts(FLOW)
+    state = fold(f.run, [f.started(), f.succeeded("a", 1, n=1), f.succeeded("a", 2, n=2)])
+    assert state.step("a").results == (f.succeeded("a", 1, n=1),)
+
+
+def test_before_its_first_fact_every_step_waits() -> None:
+    assert {each.standing for each in standings(FLOW, RunState("r")).values()} == {Standing.WAITING}
+
+
+def test_an_attempt_whose_executor_had_a_wrong_clock_took_no_time() -> None:
+    f = Facts(FLOW)
+    stands = standings(FLOW, fold(f.run, [f.started(), f.failed("a", 1, took_s=-5000)]))
+    assert stands["a"].standing is Standing.READY
