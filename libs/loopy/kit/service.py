@@ -15,7 +15,6 @@ from typing import TypeAlias
 import msgspec
 
 from loopy.bus.client import Bus, BusError
-from loopy.bus.codec import plan_message
 from loopy.clock import Clock, SystemClock
 from loopy.compiler.plan import Plan
 from loopy.kit.errors import CannotStart, ServiceFailed
@@ -70,7 +69,7 @@ async def run_services(
         hosts = [
             await stack.enter_async_context(_host(name, settings, project, plan, http, stopping)) for name in names
         ]
-        await _provide(hosts, plan)
+        await _provision(hosts, plan)
         try:
             async with asyncio.TaskGroup() as group:
                 work = [group.create_task(_serve(host, serve)) for host, serve in zip(hosts, services, strict=True)]
@@ -110,12 +109,11 @@ async def _host(
         await bus.close()
 
 
-async def _provide(hosts: Sequence[Host], plan: Plan) -> None:
-    """Make the topology and the plan be on the server."""
+async def _provision(hosts: Sequence[Host], plan: Plan) -> None:
+    """Make the streams and consumers be on the server; any connection will do."""
     for host in hosts[:1]:
         try:
             await host.bus.provision(replicas=host.settings.replicas, pools=_pools(plan, host.settings))
-            await host.bus.publish_once(plan_message(host.bus.subjects, plan))
         except BusError as error:
             raise CannotStart(str(error)) from None
 

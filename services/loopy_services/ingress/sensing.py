@@ -10,10 +10,11 @@ from loopy.bus.codec import (
     FailedDelivery,
     event_message,
     failed_delivery_message,
+    firing_done_message,
     read_delivery,
     read_firing,
 )
-from loopy.bus.messages import Ack, Message, RetryAfter, Verdict
+from loopy.bus.messages import Ack, Message, Outgoing, RetryAfter, Verdict
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.runs.records import Event
@@ -55,12 +56,20 @@ class Sensing:
         firing = read_firing(message)
         origin = core.Origin(f"poll-{int(firing.scheduled_at.timestamp())}", firing.scheduled_at)
         tick = Tick(scheduled_at=firing.scheduled_at, last_run=firing.last_run)
-        return await self._sense(message, firing.schedule, tick, origin, tries=POLL_TRIES)
+        mark = firing_done_message(self._bus.subjects, firing)
+        return await self._sense(message, firing.schedule, tick, origin, tries=POLL_TRIES, mark=mark)
 
     async def _sense(
-        self, message: Message, name: str, argument: Request | Tick, origin: core.Origin, *, tries: int
+        self,
+        message: Message,
+        name: str,
+        argument: Request | Tick,
+        origin: core.Origin,
+        *,
+        tries: int,
+        mark: Outgoing | None = None,
     ) -> Verdict:
-        """Give a sensor its argument and publish what it answers."""
+        """Give a sensor its argument and publish what it answers, then `mark`."""
         structlog.contextvars.bind_contextvars(sensor=name, delivery=origin.id)
         sensor = self._sensors.get(name)
         if sensor is None:
@@ -74,6 +83,8 @@ class Sensing:
             return await self._keep(name, origin, error_text(error), user_trace(error, self._project))
         for event in events:
             await self._bus.publish_once(event_message(self._bus.subjects, event))
+        if mark is not None:
+            await self._bus.publish_once(mark)
         _log.info("delivery.mapped", events=[event.type for event in events])
         return Ack()
 
