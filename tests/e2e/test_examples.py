@@ -5,21 +5,19 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-
 from loopy import Tick, ToolContext
 from loopy.compiler.compile import compile_project
 from loopy.events import bind
 from loopy.project.files import load_files
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FIXED = 'return max(sum(cart.prices, Decimal(0)) - (cart.coupon.amount if cart.coupon else 0), Decimal(0))\n'
 
 
 @pytest.fixture
@@ -37,7 +35,8 @@ def copy_of(name: str, directory: Path) -> Path:
 def loaded(path: Path) -> ModuleType:
     """A Python file of a project, executed as a module."""
     spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -53,9 +52,7 @@ def loopy(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "counts"), [("ai-sre", (4, 7, 4)), ("hello", (1, 1, 1))], ids=["ai-sre", "hello"]
-)
+@pytest.mark.parametrize(("name", "counts"), [("ai-sre", (4, 7, 4)), ("hello", (1, 1, 1))], ids=["ai-sre", "hello"])
 def test_it_compiles_without_a_warning(name: str, counts: tuple[int, int, int]) -> None:
     compiled = compile_project(load_files(EXAMPLES / name))
     assert compiled.diagnostics == []
@@ -67,9 +64,13 @@ async def test_the_repository_tools_open_judge_and_merge_a_pull_request(ai_sre: 
     tools = loaded(ai_sre / "tools" / "repository.py")
     source = (ai_sre / "service" / "checkout.py").read_text()
     mended = source.replace("cart.coupon.amount", "(cart.coupon.amount if cart.coupon else 0)")
-    test = "from checkout import Cart, total\nimport unittest\nclass T(unittest.TestCase):\n" + (
-        "    def test_a_cart_without_a_coupon(self): assert total(Cart(())) == 0\n"
-    )
+    test = """import unittest
+from checkout import Cart, total
+
+class CartTest(unittest.TestCase):
+    def test_a_cart_without_a_coupon_has_a_price(self):
+        assert total(Cart(())) == 0
+"""
     unmended = await tools.open_pr(call("one"), "Show the fault", "A test", {"test_coupon.py": test})
     assert (await tools.run_evals(call("eval"), unmended["url"]))["verdict"] == "fail"
     files = {"test_coupon.py": test, "checkout.py": mended}
@@ -124,7 +125,7 @@ def test_a_metric_is_announced_in_the_window_in_which_it_rises_to_its_threshold(
         samples.write("2026-01-12T09:15:00Z,g-123,99.5,99.5\n2026-01-12T09:20:00Z,g-123,99.9,99.5\n")
     bind(registered_events(ai_sre))
     windows = [NINE + timedelta(minutes=minutes) for minutes in (5, 10, 15, 20, 25)]
-    announced = [sensed(ai_sre, since, until) for since, until in zip(windows, windows[1:], strict=False)]
+    announced = [sensed(ai_sre, since, until) for since, until in pairwise(windows)]
     assert announced == [[], ["g-123"], [], []]
     assert sensed(ai_sre, None, windows[2]) == ["g-123"]
 
