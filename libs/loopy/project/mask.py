@@ -1,16 +1,19 @@
-"""`enum[a, b]` inside a flow map, hidden from YAML.
+"""`enum[a, b]` and `T?` inside a flow map, hidden from YAML.
 
-In `{ source: enum[sentry, linear] }` a YAML scanner ends the scalar at `[`. Every character of such a bracket that YAML
-would take for its own is replaced by one private-use character that the text does not hold. The text keeps its length,
-so all positions stay true; what is read is put back with `unmask`.
+In `{ source: enum[sentry, linear] }` a YAML scanner ends the scalar at `[`, and some end it at `?`. Every character of
+such a bracket that YAML would take for its own is replaced by one private-use character that the text does not hold.
+The text keeps its length, so all positions stay true; what is read is put back with `unmask`.
 """
 
 import re
+from itertools import islice
 
-_OPENING = re.compile(r"(?<=[A-Za-z0-9_])\[")
+_OPENING = re.compile(r"(?<=[A-Za-z0-9_])\[|(?<=[A-Za-z0-9_\]])\?")
 _TOKENS = re.compile(r"[\[\]\n{}#\\]|: ")
-_HIDDEN = "[], "
+_HIDDEN = "[], ?"
 _PRIVATE_USE = range(0xE000, 0xF8FF)
+_MAX_DEPTH = 40
+_MAX_LENGTH = 4096
 
 
 class Mask:
@@ -20,8 +23,8 @@ class Mask:
         stretches = _stretches(text)
         self.masked = text
         self._restored: dict[int, str] = {}
-        if stretches:
-            spare = _spare(text)
+        spare = _spare(text) if stretches else ""
+        if spare:
             self._restored = {ord(put): hidden for put, hidden in zip(spare, _HIDDEN, strict=True)}
             self.masked = _hide(text, stretches, str.maketrans(_HIDDEN, spare))
 
@@ -35,7 +38,7 @@ def _stretches(text: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     at = 0
     while opening := _OPENING.search(text, at):
-        end = _closing(text, opening.start())
+        end = opening.end() if opening[0] == "?" else _closing(text, opening.start())
         if end is None:
             at = opening.end()
         else:
@@ -47,10 +50,12 @@ def _stretches(text: str) -> list[tuple[int, int]]:
 def _closing(text: str, start: int) -> int | None:
     """The end of the bracket that opens at `start`, on the same line and without anything that belongs to YAML."""
     depth = 0
-    for token in _TOKENS.finditer(text, start):
+    for token in _TOKENS.finditer(text, start, start + _MAX_LENGTH):
         match token[0]:
             case "[":
                 depth += 1
+                if depth > _MAX_DEPTH:
+                    return None
             case "]":
                 depth -= 1
                 if depth == 0:
@@ -61,10 +66,10 @@ def _closing(text: str, start: int) -> int | None:
 
 
 def _spare(text: str) -> str:
-    """Private-use characters that the text does not hold, one for each that is hidden."""
+    """Private-use characters that the text does not hold, one for each that is hidden; empty if it holds them all."""
     present = set(text)
-    free = (chr(code) for code in _PRIVATE_USE if chr(code) not in present)
-    return "".join(next(free) for _ in _HIDDEN)
+    free = "".join(islice((chr(code) for code in _PRIVATE_USE if chr(code) not in present), len(_HIDDEN)))
+    return free if len(free) == len(_HIDDEN) else ""
 
 
 def _hide(text: str, stretches: list[tuple[int, int]], table: dict[int, int]) -> str:

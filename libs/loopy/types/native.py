@@ -1,5 +1,6 @@
 """Types as msgspec knows them: the structs and annotations that values are converted with."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, assert_never
 
@@ -11,6 +12,7 @@ from loopy.types.model import Enum, Fragment, ListOf, MapOf, Maybe, Record, Scal
 
 ID_MAX = 256
 URL_MAX = 8192
+URL_PATTERN = r"\A[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#\\\x00-\x20\x7f-\x9f]+[^\s\x00-\x20\x7f-\x9f]*\Z"
 LARGEST = 1.7976931348623157e308
 
 # Integers are those that every JSON reader of the bus can hold in 64 bits.
@@ -23,7 +25,7 @@ SCALAR_TYPES: dict[ScalarName, Any] = {
         str,
         Meta(
             max_length=URL_MAX,
-            pattern=r"\A[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#\\\x00-\x20\x7f-\x9f]+[^\s\x00-\x20\x7f-\x9f]*\Z",
+            pattern=URL_PATTERN,
         ),
     ],
     "id": Annotated[str, Meta(min_length=1, max_length=ID_MAX, pattern=r"\A[^\s\x00-\x20\x7f-\x9f]+\Z")],
@@ -31,6 +33,11 @@ SCALAR_TYPES: dict[ScalarName, Any] = {
     "duration": Annotated[str, Meta(pattern=DURATION_PATTERN)],
     "json": Any,
 }
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` is an absolute http(s) URL."""
+    return len(text) <= URL_MAX and re.search(URL_PATTERN, text) is not None
 
 
 def native(kind: Type) -> Any:
