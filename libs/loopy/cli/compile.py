@@ -1,0 +1,142 @@
+"""`loopy compile`: check a project, write its plan and its type stubs."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loopy.compiler.compile import Compiled
+
+DESCRIPTION = """\
+Read the project's files, without running any of them, and check every reference, type, schedule and budget.
+Without an error, write the plan to .loopy/plans/ and type stubs of loopy.events to .loopy/typings/.
+"""
+
+EPILOG = "Exit codes: 0 the graph is ok, 1 something must be mended, 2 there is no project here."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
+    parser.add_argument("directory", nargs="?", default=".", metavar="DIR", help="the project (default: here)")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--check", action="store_true", help="write nothing")
+    target.add_argument("--out", metavar="FILE", type=Path, help="write the plan to FILE instead; - is standard output")
+    formats = ("full", "concise", "json", "github")
+    parser.add_argument("--format", choices=formats, default="full", help="how mistakes are printed (default: full)")
+    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compile and print; returns the exit code."""
+    from loopy.compiler.compile import compile_project
+    from loopy.project.files import ProjectMissing, load_files
+
+    root = Path(args.directory)
+    try:
+        files = load_files(root)
+    except ProjectMissing as exc:
+        print(f"loopy compile: {exc}", file=sys.stderr)
+        return 2
+    compiled = compile_project(files)
+    failed = compiled.plan is None or (args.strict and bool(compiled.diagnostics))
+    written = ""
+    if compiled.plan is not None and not args.check:
+        try:
+            written = _write(compiled, root, args.out)
+        except OSError as exc:
+            print(f"loopy compile: cannot write the plan: {exc}", file=sys.stderr)
+            return 1
+    if str(args.out) == "-" and compiled.plan is not None:
+        return int(failed)
+    sys.stdout.write(_report(compiled, args.format, failed=failed, written=written))
+    return int(failed)
+
+
+def _write(compiled: "Compiled", root: Path, out: Path | None) -> str:
+    """Write the plan, and the stubs beside it; returns where the plan is."""
+    from loopy.compiler.plan import encode_plan, plan_hash
+
+    assert compiled.plan is not None
+    data = encode_plan(compiled.plan) + b"\n"
+    if str(out) == "-":
+        sys.stdout.write(data.decode())
+        return ""
+    name = plan_hash(compiled.plan)
+    path = out if out is not None else root / ".loopy" / "plans" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    if out is None:
+        _write_stubs(root, compiled.plan.events)
+    return f"plan {name} → {path.as_posix()}"
+
+
+def _write_stubs(root: Path, events: Mapping[str, Any]) -> None:
+    from loopy.project.stubs import event_stubs
+
+    path = root / ".loopy" / "typings" / "loopy" / "events.pyi"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(event_stubs(events), encoding="utf-8")
+
+
+def _report(compiled: "Compiled", style: str, *, failed: bool, written: str) -> str:
+    """What is printed: the diagnostics, where the plan is, and the last line; `json` is one document."""
+    if style == "json":
+        from loopy.diagnostics.render.json import json
+
+        return json(compiled.diagnostics, _summary(compiled, failed=failed))
+    colour = _colour()
+    lines = [f"\x1b[2m{written}\x1b[0m" if colour else written] if written else []
+    lines.append(_last_line(compiled, failed=failed, colour=colour))
+    return _diagnostics(compiled, style, colour=colour) + "".join(f"{line}\n" for line in lines)
+
+
+def _diagnostics(compiled: "Compiled", style: str, *, colour: bool) -> str:
+    if style == "concise":
+        from loopy.diagnostics.render.concise import concise
+
+        return concise(compiled.diagnostics)
+    if style == "github":
+        from loopy.diagnostics.render.github import github
+
+        return github(compiled.diagnostics)
+    from loopy.diagnostics.render.full import full
+
+    return full(compiled.diagnostics, compiled.sources, colour=colour)
+
+
+def _last_line(compiled: "Compiled", *, failed: bool, colour: bool) -> str:
+    from loopy.diagnostics.render import counted
+
+    plan = compiled.plan
+    if plan is None or failed:
+        strict = " (--strict)" if plan is not None else ""
+        line = f"✗ {counted(compiled.diagnostics)}{strict}"
+        return f"\x1b[1;31m{line}\x1b[0m" if colour else line
+    counts = (len(plan.workflows), "workflow"), (plan.step_count, "step"), (len(plan.events), "event")
+    line = " · ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    return f"\x1b[32m✓\x1b[0m {line} — graph ok" if colour else f"✓ {line} — graph ok"
+
+
+def _summary(compiled: "Compiled", *, failed: bool) -> dict[str, Any]:
+    from loopy.compiler.plan import plan_hash
+
+    plan = compiled.plan
+    return {
+        "ok": not failed,
+        "errors": compiled.count("error"),
+        "warnings": compiled.count("warning"),
+        "plan": plan_hash(plan) if plan is not None else None,
+        "workflows": len(plan.workflows) if plan is not None else None,
+        "steps": plan.step_count if plan is not None else None,
+        "events": len(plan.events) if plan is not None else None,
+    }
+
+
+def _colour() -> bool:
+    """Colour on a terminal, unless the environment asks for none."""
+    import os
+
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,73 @@
+"""What each step reads: its prose, its condition and its concurrency key, against the types upstream."""
+
+from collections.abc import Mapping
+
+from loopy.compiler.conditions import check_condition
+from loopy.compiler.fault import Fault, Place, place_in_prose, place_in_word
+from loopy.compiler.names import Broken, Names, Report
+from loopy.compiler.prose import check_prose
+from loopy.compiler.scope import NOTHING_KNOWN, Scope, Source
+from loopy.compiler.workflows import Shape
+from loopy.project.model import FieldDecl, OnCron, OnEvent, StepDecl
+from loopy.types.model import TICK, UNKNOWN, Record
+
+NOWHERE = Source(UNKNOWN)
+
+
+def check_steps(shape: Shape, names: Names, broken: Broken, sources: Mapping[str, str], report: Report) -> None:
+    """Report every reference of a workflow's steps that leads nowhere or has the wrong type."""
+    outputs = {name: _output(step, broken) for name, step in shape.steps.items()}
+    event_name, event = _event(shape, names)
+    for step in shape.steps.values():
+        scope = Scope(step.name, event_name, event, outputs, shape.graph, step.name in shape.lost)
+        known = NOTHING_KNOWN
+        if step.when is not None:
+            place = place_in_word(step.when, sources.get(step.path, ""))
+            known = check_condition(step.when.value, scope, _placed(place, report))
+        check_prose(step.prose.text, scope, known, _placed(place_in_prose(step.path, step.prose), report))
+        _concurrency_key(step, scope, sources, report)
+
+
+def _concurrency_key(step: StepDecl, scope: Scope, sources: Mapping[str, str], report: Report) -> None:
+    key = step.concurrency.key if step.concurrency is not None else None
+    if key is not None:
+        place = place_in_word(key, sources.get(step.path, ""))
+        check_prose(key.value, scope, NOTHING_KNOWN, _placed(place, report))
+
+
+def _placed(place: Place, report: Report) -> "_Placed":
+    return _Placed(place, report)
+
+
+class _Placed:
+    """Reports a fault of a text at its place in the file."""
+
+    def __init__(self, place: Place, report: Report) -> None:
+        self._place = place
+        self._report = report
+
+    def __call__(self, fault: Fault) -> None:
+        self._report(fault.at(self._place))
+
+
+def _event(shape: Shape, names: Names) -> tuple[str, Source]:
+    """The triggering event's name and fields; unknown where the trigger was wrong."""
+    match shape.entry.on if shape.entry is not None else None:
+        case OnEvent(event=word):
+            declared = names.events.get(word.value)
+            return word.value, _source(declared.fields) if declared is not None else NOWHERE
+        case OnCron():
+            return "cron", Source(TICK)
+        case None:
+            return "", NOWHERE
+
+
+def _output(step: StepDecl, broken: Broken) -> Source:
+    if not step.output and broken.file(step.path):
+        return NOWHERE
+    return _source(step.output)
+
+
+def _source(fields: tuple[FieldDecl, ...]) -> Source:
+    record = Record(tuple((field.name.value, field.type) for field in fields))
+    return Source(record, {field.name.value: field.span for field in fields})
