@@ -1,0 +1,132 @@
+"""The only reader of user files: which files make a project, and what is in them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from loopy.project.text import MAX_BYTES, Unreadable
+
+_MAX_DEPTH = 16
+_TREES = {"sensors": ".py", "tools": ".py", "skills": "SKILL.md"}
+_REGISTRY = "registry.yml"
+_MISNAMED = ("registry.yaml", "registry.json", "Registry.yml")
+
+
+class ProjectMissing(Exception):
+    """There is no such directory, or nothing of a project in it."""
+
+
+def load_files(root: Path) -> dict[str, bytes]:
+    """The files of the project in `root`, by their paths with forward slashes. ProjectMissing.
+
+    Read are `registry.yml`, `workflows/*/*.md`, `sensors/**/*.py`, `tools/**/*.py` and `skills/**/SKILL.md`; all
+    else is nobody's business. What cannot be read is an `Unreadable`; of a file that is too large only the beginning is read.
+    """
+    try:
+        present = {entry.name for entry in os.scandir(root)}
+    except OSError as error:
+        raise ProjectMissing(f"{root} cannot be read as a project: {_reason(error)}") from None
+    files = dict(_registry(root, present))
+    if "workflows" in present:
+        files.update(_workflows(root))
+    for tree, ending in _TREES.items():
+        if tree in present:
+            files.update(_tree(os.path.join(root, tree), tree, ending, ()))  # noqa: PTH118  # three times as fast
+    if not files and not present & {"workflows", *_TREES}:
+        raise ProjectMissing(
+            f"{root} holds no project: neither `registry.yml` nor `workflows/`; `loopy init` makes one"
+        )
+    return files
+
+
+def _registry(root: Path, present: set[str]) -> Iterator[tuple[str, bytes]]:
+    if _REGISTRY in present:
+        yield _REGISTRY, _content(os.path.join(root, _REGISTRY))  # noqa: PTH118  # as above
+        return
+    for name in _MISNAMED:
+        if name in present:
+            yield name, Unreadable("the registry is called `registry.yml`")
+
+
+def _workflows(root: Path) -> Iterator[tuple[str, bytes]]:
+    """The step files; anything deeper or shallower is not one."""
+    for workflow, is_directory in _entries(os.path.join(root, "workflows")):  # noqa: PTH118  # as above
+        if isinstance(workflow, Unreadable):
+            yield "workflows", workflow
+        elif is_directory and not _is_hidden(workflow.name):
+            yield from _steps(workflow)
+
+
+def _steps(workflow: "os.DirEntry[str]") -> Iterator[tuple[str, bytes]]:
+    prefix = f"workflows/{_shown(workflow.name)}"
+    for step, is_directory in _entries(workflow.path):
+        if isinstance(step, Unreadable):
+            yield prefix, step
+        elif not is_directory and step.name.endswith(".md") and not _is_hidden(step.name):
+            yield _named(f"{prefix}/", step, workflow.name)
+
+
+def _tree(directory: str, prefix: str, ending: str, above: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """The files below a directory whose names end in `ending`. A link to a directory above is not followed."""
+    real = os.path.realpath(directory)
+    if real in above or len(above) >= _MAX_DEPTH:
+        return
+    for entry, is_directory in _entries(directory):
+        if isinstance(entry, Unreadable):
+            yield prefix, entry
+        elif is_directory and not _is_hidden(entry.name):
+            yield from _tree(entry.path, f"{prefix}/{_shown(entry.name)}", ending, (*above, real))
+        elif not is_directory and (entry.name.endswith(ending) if ending[0] == "." else entry.name == ending):
+            yield _named(f"{prefix}/", entry)
+
+
+def _entries(directory: str) -> Iterator[tuple["os.DirEntry[str] | Unreadable", bool]]:
+    """What a directory holds, and whether each is a directory; devices, pipes and dead links are left out."""
+    try:
+        for entry in os.scandir(directory):
+            is_directory = entry.is_dir()
+            if is_directory or entry.is_file():
+                yield entry, is_directory
+    except OSError as error:
+        yield Unreadable(_reason(error)), False
+
+
+def _named(prefix: str, entry: "os.DirEntry[str]", parent: str = "") -> tuple[str, bytes]:
+    """A file by its path. A name that is no text would fail wherever it is written: it is reported instead."""
+    name = _shown(entry.name)
+    if name != entry.name or _shown(parent) != parent:
+        return prefix + name, Unreadable("its name is not UTF-8 text")
+    return prefix + name, _content(entry.path)
+
+
+def _shown(name: str) -> str:
+    return name if name.isascii() else os.fsencode(name).decode(errors="replace")
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__pycache__"
+
+
+def _content(path: str) -> bytes:
+    """A file's bytes, at most one more than a project's file may have."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return Unreadable(_reason(error))
+    try:
+        return _read(descriptor)
+    except OSError as error:
+        return Unreadable(_reason(error))
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int) -> bytes:
+    whole = os.read(descriptor, MAX_BYTES + 1)
+    while whole and len(whole) <= MAX_BYTES and (more := os.read(descriptor, MAX_BYTES + 1 - len(whole))):
+        whole += more
+    return whole
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
