@@ -32,6 +32,8 @@ PASSING = (429, 503)
 IN_FLIGHT = 10164
 
 _log = logging.getLogger("loopy.bus")
+# Without this, Python prints warnings that nobody has asked for to stderr.
+_log.addHandler(logging.NullHandler())
 
 
 class _ApiError(msgspec.Struct):

@@ -6,6 +6,7 @@ import nats
 from loopy.bus.client import Bus
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.streams import EVENTS, RUNS
+from nats.aio.msg import Msg
 
 from tests.support.waiting import wait_until
 
@@ -95,7 +96,7 @@ async def test_a_tap_carries_one_copy_of_each_stored_event(bus: Bus, nats_url: s
     plain = await nats.connect(nats_url)
     tapped: list[str] = []
 
-    async def note(message: nats.aio.msg.Msg) -> None:
+    async def note(message: Msg) -> None:
         tapped.append(message.subject)
 
     await plain.subscribe(bus.subjects.tap(), cb=note)

@@ -1,0 +1,127 @@
+"""Outages: a server that is killed and comes again loses us nothing."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from loopy.bus.client import Bus, BusError
+from loopy.bus.messages import Ack, Message, Outgoing, Verdict
+from loopy.bus.streams import DISPATCHER_EVENTS, EVENTS
+
+from tests.support.nats_server import NatsServer
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A server of the test's own, to be killed."""
+    server = NatsServer(tmp_path, token="s3cret-token")
+    server.start()
+    yield server
+    server.stop()
+
+
+async def connected(server: NatsServer) -> Bus:
+    bus = await Bus.connect(server.url, name="test")
+    await bus.provision()
+    return bus
+
+
+async def test_consuming_goes_on_through_kills_and_nothing_is_lost(server: NatsServer) -> None:
+    bus = await connected(server)
+    got: set[int] = set()
+    stopping = asyncio.Event()
+
+    async def handler(message: Message) -> Verdict:
+        await asyncio.sleep(0.001)
+        got.add(message.sequence)
+        return Ack()
+
+    async def publish() -> None:
+        for n in range(400):
+            await bus.publish_once(Outgoing(bus.subjects.event("A", str(n)), b"{}"))
+
+    consuming = asyncio.create_task(bus.consume(DISPATCHER_EVENTS, handler, in_flight=32, stopping=stopping))
+    publishing = asyncio.create_task(publish())
+    for least in (50, 200):
+        await wait_until(lambda least=least: len(got) >= least)
+        server.kill()
+        server.start()
+    await asyncio.wait_for(publishing, 20)
+    await wait_until(lambda: len(got) == 400, timeout=20)
+    assert await bus.position(EVENTS) == 400
+    stopping.set()
+    await asyncio.wait_for(consuming, 10)
+    await bus.close()
+
+
+async def test_a_publish_waits_through_an_outage(server: NatsServer) -> None:
+    bus = await connected(server)
+    server.kill()
+    await wait_until(lambda: not bus.connected)
+    publishing = asyncio.create_task(bus.publish_once(Outgoing(bus.subjects.event("A", "1"), b"{}")))
+    server.start()
+    assert (await asyncio.wait_for(publishing, 10)).sequence == 1
+    assert bus.connected
+    await bus.close()
+
+
+async def test_a_reader_that_follows_misses_nothing_and_repeats_nothing(server: NatsServer) -> None:
+    bus = await connected(server)
+    received: list[int] = []
+
+    async def follow() -> None:
+        async for message in bus.read(EVENTS, [bus.subjects.under("evt", ">")], follow=True):
+            received.append(message.sequence)  # noqa: PERF401  an extend shows nothing before the end
+
+    following = asyncio.create_task(follow())
+    for n in range(1, 4):
+        await bus.publish_once(Outgoing(bus.subjects.event("A", str(n)), b"{}"))
+        await wait_until(lambda n=n: received == list(range(1, n + 1)))
+        server.kill()
+        server.start()
+    await bus.publish_once(Outgoing(bus.subjects.event("A", "last"), b"{}"))
+    await wait_until(lambda: received == [1, 2, 3, 4])
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await bus.close()
+
+
+async def test_a_handler_at_work_while_the_server_restarts_is_not_started_twice(server: NatsServer) -> None:
+    bus = await connected(server)
+    starts, release, stopping = [], asyncio.Event(), asyncio.Event()
+
+    async def handler(message: Message) -> Verdict:
+        starts.append(message.sequence)
+        await release.wait()
+        return Ack()
+
+    consuming = asyncio.create_task(bus.consume(DISPATCHER_EVENTS, handler, in_flight=8, stopping=stopping))
+    await bus.publish_once(Outgoing(bus.subjects.event("A", "1"), b"{}"))
+    await wait_until(lambda: starts == [1])
+    server.kill()
+    server.start()
+    await bus.publish_once(Outgoing(bus.subjects.event("A", "2"), b"{}"))
+    await wait_until(lambda: 2 in starts)
+    assert starts == [1, 2]
+    release.set()
+    stopping.set()
+    await asyncio.wait_for(consuming, 10)
+    await bus.close()
+
+
+async def test_a_closed_bus_says_so_and_ends_what_uses_it(server: NatsServer) -> None:
+    bus = await connected(server)
+
+    async def handler(message: Message) -> Verdict:
+        return Ack()
+
+    consuming = asyncio.create_task(bus.consume(DISPATCHER_EVENTS, handler, in_flight=8, stopping=asyncio.Event()))
+    closed = asyncio.create_task(bus.closed())
+    await bus.close()
+    await asyncio.wait_for(closed, 5)
+    for use in (consuming, bus.publish_once(Outgoing(bus.subjects.event("A", "1"), b"{}")), bus.position(EVENTS)):
+        with pytest.raises(BusError, match="is closed"):
+            await asyncio.wait_for(use, 10)
+    assert not bus.connected
