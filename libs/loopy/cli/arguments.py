@@ -112,7 +112,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `loopy serve`."""
     parser.add_argument("service", choices=SERVICES, metavar="SERVICE", help=", ".join(SERVICES))
-    _directory(parser)
+    parser.add_argument("dir", nargs="?", metavar="DIR", help="the project (or LOOPY_PROJECT; default: here)")
     parser.add_argument("--rehearse", action="store_true", help="executor: answer for every agent with made-up values")
     parser.add_argument("--pool", metavar="NAME", help="executor: the pool to take attempts from (or LOOPY_POOL)")
     _bus(parser)

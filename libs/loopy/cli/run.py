@@ -1,0 +1,128 @@
+"""`loopy run`: all five services in one process, and what happens shown as it happens."""
+
+import argparse
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loopy.cli.arguments import SERVICES
+from loopy.cli.exits import FAILED, OK, CommandError
+from loopy.cli.look import Piece, line, stderr_screen
+from loopy.cli.parcels import packed
+from loopy.cli.projects import plan_of, project_directory
+from loopy.cli.server_file import STATE, sole_runner
+from loopy.cli.session import Session
+
+if TYPE_CHECKING:
+    from loopy.compiler.plan import Plan
+    from loopy.kit.settings import Settings
+
+_UNKNOWN_YET = "nats://127.0.0.1:0"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve the project until a signal comes, or with `--once` until what was delivered is done."""
+    if args.once and not args.deliver:
+        raise CommandError("--once ends when what was delivered is done, so it needs --deliver PATH=FILE")
+    project = project_directory(args.dir)
+    plan = plan_of(project)
+    parcels = packed(args.deliver, plan)
+    if not args.rehearse:
+        refuse_unrunnable(project, plan)
+    _warn(plan, rehearse=args.rehearse)
+    settings = _settings(args, project, plan)
+    with sole_runner(project):
+        session = Session(project, plan, settings.namespace, parcels, once=args.once)
+        code = _host(project, plan, settings, session)
+    return code if code != OK else (FAILED if session.failed else OK)
+
+
+def refuse_unrunnable(project: Path, plan: "Plan") -> None:
+    """CommandError that lists what a run with real agents lacks."""
+    from loopy.agents.readiness import unrunnable
+    from loopy.agents.runtimes import installed_runtimes
+    from loopy.sandboxes.providers import installed_providers
+
+    missing = unrunnable(plan, installed_runtimes(), installed_providers())
+    if missing:
+        listed = "\n".join(missing)
+        raise CommandError(
+            f"{project.name} cannot be run with its own agents:\n{listed}",
+            "`loopy run --rehearse` shows the whole graph moving without them; `loopy doctor` says what to do",
+        )
+
+
+def _warn(plan: "Plan", *, rehearse: bool) -> None:
+    """Say what the project declares and this version does not enforce, and which agents nothing contains."""
+    from loopy.agents.readiness import plain_processes
+    from loopy.runs.unenforced import unenforced
+
+    screen = stderr_screen()
+    for sentence in (*unenforced(plan), *(() if rehearse else plain_processes(plan))):
+        screen.line(line(Piece("warning: ", "warn"), sentence))
+
+
+def _settings(args: argparse.Namespace, project: Path, plan: "Plan") -> "Settings":
+    from loopy.kit.errors import CannotStart
+    from loopy.kit.settings import read_settings
+
+    given = args.nats or os.environ.get("LOOPY_NATS_URL") or os.environ.get("LOOPY_NATS_URL_FILE")
+    try:
+        return read_settings(
+            {"LOOPY_LOG_LEVEL": "warning", **os.environ},
+            project_namespace=plan.namespace,
+            nats_url=args.nats or (None if given else _UNKNOWN_YET),
+            namespace=args.namespace,
+            project=str(project),
+            host=args.host,
+            port=args.port,
+            rehearse=args.rehearse or None,
+        )
+    except CannotStart as error:
+        raise CommandError(
+            str(error), "flags and LOOPY_* variables set the same; `loopy run --help` lists the flags"
+        ) from None
+
+
+def _host(project: Path, plan: "Plan", settings: "Settings", session: Session) -> int:
+    from loopy.kit.logs import configure_logs
+    from loopy.kit.process import run_process
+    from loopy.kit.service import run_services
+
+    async def main(stopping: asyncio.Event) -> None:
+        async with AsyncExitStack() as stack:
+            final = await stack.enter_async_context(_with_server(project, settings))
+            configure_logs(final, stream=session.log_stream)
+            await run_services(
+                SERVICES,
+                final,
+                project,
+                plan,
+                on_ready=lambda http: session.hold(final.nats_url, http.url, stopping),
+                stopping=stopping,
+            )
+
+    return run_process(main)
+
+
+@asynccontextmanager
+async def _with_server(project: Path, settings: "Settings") -> AsyncIterator["Settings"]:
+    """The settings with a server in them: the one that was named, or one of our own below the project's `.loopy/`."""
+    import msgspec
+
+    from loopy.bus.server import EmbeddedServer, ServerError
+
+    if settings.nats_url != _UNKNOWN_YET:
+        yield settings
+        return
+    try:
+        server = await EmbeddedServer.start(project / STATE / "store")
+    except ServerError as error:
+        raise CommandError(str(error), "`loopy doctor` checks the server, or name another with --nats URL") from None
+    try:
+        yield msgspec.structs.replace(settings, nats_url=server.url)
+    finally:
+        await server.stop()

@@ -1,0 +1,131 @@
+"""`loopy runs`: the newest runs, or one run with its steps."""
+
+import argparse
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from loopy.cli.exits import OK, CommandError
+from loopy.cli.look import (
+    BUSY,
+    Line,
+    Piece,
+    Screen,
+    date_time,
+    duration,
+    line,
+    print_json,
+    shorten,
+    shortened,
+    stderr_screen,
+    stdout_screen,
+    table,
+)
+from loopy.cli.reach import Address, connected, find_bus
+
+if TYPE_CHECKING:
+    from loopy.bus.client import Bus
+    from loopy.runs.cascade import CascadeRun
+    from loopy.runs.state import RunState
+    from loopy.runs.summary import RunSummary
+
+SEARCHED = 10_000
+LONGEST_PREFIX = 24
+
+
+def run(args: argparse.Namespace) -> int:
+    """List runs or show one, as `args.action` says."""
+    if args.action == "show" and args.id is None:
+        raise CommandError("loopy runs show: which run? Give its id", "`loopy runs` lists them")
+    if args.action == "list" and args.id is not None:
+        raise CommandError(
+            f"loopy runs list: unexpected argument `{args.id}`", f"`loopy runs show {args.id}` shows a run"
+        )
+    address = find_bus(args)
+    return asyncio.run(_show(args, address) if args.action == "show" else _list(args, address))
+
+
+async def _list(args: argparse.Namespace, address: Address) -> int:
+    from loopy.bus.journal import list_runs
+
+    async with connected(address, "runs") as bus:
+        picked = bool(args.workflow or args.outcome)
+        found = await list_runs(bus, SEARCHED if picked else args.limit)
+    summaries = [summary for summary in found if _wanted(args, summary)][: args.limit]
+    if args.json:
+        print_json(summaries)
+    elif not summaries:
+        stderr_screen().line("no such run" if picked else "no run yet; `loopy trigger EVENT` starts one")
+    else:
+        stdout_screen().lines(_rows(summaries))
+    return OK
+
+
+def _wanted(args: argparse.Namespace, summary: "RunSummary") -> bool:
+    return args.workflow in (None, summary.workflow) and args.outcome in (None, summary.outcome or "running")
+
+
+def _rows(summaries: "list[RunSummary]") -> list[Line]:
+    short_ids = shortened(summary.run for summary in summaries)
+    return table([_row(summary, short_ids[summary.run]) for summary in summaries])
+
+
+def _row(summary: "RunSummary", short_id: str) -> Line:
+    from loopy.cli.story import outcome_piece
+
+    outcome = outcome_piece(summary.outcome) if summary.outcome else Piece(f"{BUSY} running", "busy")
+    took = duration(summary.duration_s) if summary.duration_s is not None else ""
+    why = shorten(f"{summary.failed_step}: {summary.detail}", 100) if summary.failed_step else ""
+    return line(
+        short_id, outcome, Piece(summary.workflow, "name"), summary.event_type, date_time(summary.started_at), took,
+        Piece(why, "bad"),
+    )  # fmt: skip
+
+
+async def _show(args: argparse.Namespace, address: Address) -> int:
+    from loopy.bus.journal import read_cascade, read_run
+
+    async with connected(address, "runs") as bus:
+        identity = await _resolved(bus, args.id)
+        state = await read_run(bus, identity)
+        if state is None or state.started is None:
+            raise CommandError(f"there is no run {args.id}", "`loopy runs` lists them")
+        cascade = await read_cascade(bus, state.started.event.cascade)
+    member = next((member for member in cascade.runs if member.run == identity), None)
+    if args.json:
+        print_json({"run": member, "event": state.started.event, "attempts": _attempts(state)})
+    else:
+        _print_run(stdout_screen(), state, member)
+    return OK
+
+
+async def _resolved(bus: "Bus", given: str) -> str:
+    """The complete id of the one run whose id begins so."""
+    from loopy.bus.journal import list_runs
+
+    if len(given) >= LONGEST_PREFIX:
+        return given
+    found = sorted({s.run for s in await list_runs(bus, SEARCHED) if s.run.startswith(given)}) if given else []
+    match found:
+        case [identity]:
+            return identity
+        case []:
+            raise CommandError(f"there is no run {given}", "`loopy runs` lists them")
+        case _:
+            raise CommandError(f"{len(found)} runs begin with {given}: {', '.join(found[:5])}", "give more of the id")
+
+
+def _attempts(state: "RunState") -> list[Any]:
+    return [result for facts in state.steps.values() for result in facts.results]
+
+
+def _print_run(screen: Screen, state: "RunState", member: "CascadeRun | None") -> None:
+    from loopy.cli.outline import drawn, run_branch
+    from loopy.cli.story import event_lines, failed_lines
+
+    assert state.started is not None
+    screen.lines(event_lines(state.started))
+    if member is not None:
+        screen.lines(drawn(run_branch(member)))
+    failures = failed_lines(state)
+    if failures:
+        screen.lines([line(), line(Piece("Failed attempts", "name")), *failures])

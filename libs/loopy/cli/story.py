@@ -1,0 +1,166 @@
+"""What happens, told in lines: one for each fact, in their order. Pure."""
+
+from datetime import datetime
+from typing import Literal, assert_never
+
+from loopy.cli.look import (
+    BROKEN,
+    DONE,
+    LEADS_TO,
+    SKIPPED,
+    Line,
+    Piece,
+    clock_time,
+    date_time,
+    duration,
+    line,
+    short,
+    shorten,
+    values,
+)
+from loopy.cli.sightings import Sightings
+from loopy.runs.records import (
+    AttemptFailed,
+    AttemptRequested,
+    AttemptSucceeded,
+    Event,
+    EventRouted,
+    Outcome,
+    Record,
+    Refusal,
+    RunEnded,
+    RunStarted,
+    StepSkipped,
+)
+from loopy.runs.standing import duration_s
+from loopy.runs.state import RunState
+
+_NAME_WIDTH = 24
+_WHY_SKIPPED: dict[Literal["when", "predecessors"], str] = {
+    "when": "skipped: its `when` is false",
+    "predecessors": "skipped: so were all steps before it",
+}
+_LIMITS = {"cascade_hops": "hops in one cascade", "cascade_runs": "runs in one cascade"}
+
+
+def told(record: Record, seen: Sightings) -> list[Line]:
+    """A fact that `seen` has taken in already, as lines."""
+    match record:
+        case EventRouted():
+            return (
+                []
+                if record.runs
+                else [_heading(record.at, record.type, record.event, "starts no workflow")]
+                + [refusal_line(refusal) for refusal in record.refused]
+            )
+        case RunStarted():
+            return _begun(record, seen)
+        case AttemptSucceeded():
+            result = (Piece(DONE, "ok"), f" {duration(duration_s(record))}  ", Piece(values(record.output), "dim"))
+            emitted = [
+                line("  ", Piece(f"{LEADS_TO} {one.event}", "busy"), f"  {values(one.data)}") for one in record.emits
+            ]
+            return [_step_line(record.workflow, record.step, *result), *emitted]
+        case AttemptFailed():
+            took = duration(duration_s(record))
+            why = f" {took}  attempt {record.attempt}: {record.reason}: {shorten(record.detail, 200)}"
+            return [_step_line(record.workflow, record.step, Piece(BROKEN, "bad"), why)]
+        case StepSkipped():
+            why = f" {_WHY_SKIPPED[record.reason]}"
+            return [_step_line(record.workflow, record.step, Piece(SKIPPED, "dim"), Piece(why, "dim"))]
+        case RunEnded():
+            return [_ended(record, seen)]
+        case AttemptRequested():
+            return []
+        case _:
+            assert_never(record)
+
+
+def outcome_piece(outcome: Outcome) -> Piece:
+    """A run's outcome, its symbol first."""
+    match outcome:
+        case "succeeded":
+            return Piece(f"{DONE} succeeded", "ok")
+        case "skipped":
+            return Piece(f"{SKIPPED} skipped", "dim")
+        case "failed" | "cancelled" | "timed_out":
+            return Piece(f"{BROKEN} {outcome.replace('_', ' ')}", "bad")
+        case _:
+            assert_never(outcome)
+
+
+def refusal_line(refusal: Refusal) -> Line:
+    """A workflow that a limit kept from starting."""
+    limit = _LIMITS.get(refusal.limit, refusal.limit)
+    return line(
+        "  ", Piece(f"{BROKEN} {refusal.workflow} not started", "bad"), f": the limit of {refusal.amount:g} {limit}"
+    )
+
+
+def source_words(event: Event) -> str:
+    """Where an event came from, as a person would say it: `sentry_issues`, `triage/investigate`, `schedule upkeep`."""
+    first, *others = event.source.strip("/").split("/")
+    match first, others:
+        case "sensors" | "cli", [name]:
+            return name
+        case "schedules", [name]:
+            return f"schedule {name}"
+        case _:
+            return "/".join((first, *others))
+
+
+def event_lines(started: RunStarted) -> list[Line]:
+    """The event that started a run: what it is, where it came from, what it holds."""
+    event = started.event
+    about = f"  {short(event.id)}  from {source_words(event)}  at {date_time(event.time)}"
+    return [line(Piece(event.type, "name"), Piece(about, "dim")), line(f"  {values(event.data)}")]
+
+
+def failed_lines(state: RunState) -> list[Line]:
+    """Every attempt of a run that failed, with the reason, in order."""
+    failures = [r for facts in state.steps.values() for r in facts.results if isinstance(r, AttemptFailed)]
+    return [
+        line(
+            Piece(f"  {BROKEN} ", "bad"),
+            f"{failure.step}, attempt {failure.attempt}: {failure.reason}: {failure.detail}",
+        )
+        for failure in sorted(failures, key=lambda failure: failure.at)
+    ]
+
+
+def _begun(started: RunStarted, seen: Sightings) -> list[Line]:
+    """The event with all that it started, told with its first run; the others of its runs are in that line too."""
+    event = started.event
+    routed = seen.route(event.cascade, event.id)
+    if routed is None or not routed.runs or routed.runs[0].run != started.run:
+        return []
+    workflows = ", ".join(member.workflow for member in routed.runs)
+    heading = _heading(event.time, event.type, event.id, f"{source_words(event)} {LEADS_TO} {workflows}")
+    return [heading, *map(refusal_line, routed.refused)]
+
+
+def _heading(at: datetime, event_type: str, event: str, where: str) -> Line:
+    return line(
+        Piece(clock_time(at), "dim"), "  ", Piece(event_type, "name"), f"  {short(event)}  ", Piece(where, "dim")
+    )
+
+
+def _step_line(workflow: str, step: str, *pieces: str | Piece) -> Line:
+    return line(f"  {f'{workflow}/{step}':<{_NAME_WIDTH}}  ", *pieces)
+
+
+def _ended(ended: RunEnded, seen: Sightings) -> Line:
+    started = seen.run(ended.run).started
+    took = f"  {duration((ended.at - started.at).total_seconds())}" if started is not None else ""
+    why = (
+        f"  {f'{ended.step}: ' if ended.step else ''}{shorten(ended.detail, 200)}"
+        if ended.outcome != "succeeded"
+        else ""
+    )
+    return line(
+        f"  {ended.workflow:<{_NAME_WIDTH}}  ",
+        outcome_piece(ended.outcome),
+        took,
+        why,
+        Piece(f"  run {short(ended.run)}", "dim"),
+    )
