@@ -23,7 +23,7 @@ TAIL = """
 ## Secrets of webhooks
 
 A sensor with `verify="sentry"` needs `SENTRY_WEBHOOK_SECRET`; likewise `GITHUB_`, `LINEAR_`, `SLACK_`, `PAGERDUTY_`,
-`DATADOG_` and `STANDARD_WEBHOOK_SECRET` (Standard Webhooks). Several secrets, separated by commas, are all active: add
+`DATADOG_` and `STANDARD_WEBHOOKS_WEBHOOK_SECRET`. Several secrets, separated by commas, are all active: add
 the new one, change it at the sender, remove the old one. While the variable is not set the webhook answers 503, so that
 senders try again; an unverified delivery is never accepted.
 """

@@ -43,7 +43,8 @@ async def services(
     task = asyncio.create_task(
         run_services(names, settings, project, plan, on_ready=ready.set_result, stopping=stopping)
     )
-    await asyncio.wait({ready, task}, return_when=asyncio.FIRST_COMPLETED)
+    waiting: set[asyncio.Future[Any]] = {ready, task}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         ready.cancel()
         task.result()

@@ -75,7 +75,7 @@ async def _serve(name: str, settings: Settings, project: Path, plan: Plan, stopp
 def compiled_plan(project: Path) -> Plan:
     """The plan of a project's directory. Raises CannotStart with every error of it, one a line."""
     from loopy.compiler.compile import compile_project
-    from loopy.diagnostics.render import concise
+    from loopy.diagnostics.render.concise import concise
     from loopy.project.files import ProjectMissing, load_files
 
     try:

@@ -153,5 +153,5 @@ SOURCES: dict[str, Source] = {
     "pagerduty": Source(_pagerduty_signed, _header("x-webhook-id")),
     "sentry": Source(_plain_hex("sentry-hook-signature"), _header("request-id")),
     "slack": Source(_slack_signed, _slack_id, _slack_sent_at, SLACK_WINDOW_S),
-    "standard": Source(_standard_signed, _header("webhook-id"), _standard_sent_at, STANDARD_WINDOW_S),
+    "standard-webhooks": Source(_standard_signed, _header("webhook-id"), _standard_sent_at, STANDARD_WINDOW_S),
 }

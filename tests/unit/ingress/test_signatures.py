@@ -7,7 +7,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from loopy_services.ingress import signatures
 from loopy_services.ingress.signatures import SOURCES, challenge, refusal, secret_variable
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -40,7 +39,7 @@ SENT: dict[str, tuple[str, dict[str, str], bytes]] = {
     ),
     "pagerduty": ("geheim", {"x-pagerduty-signature": f"v1={'0' * 64},v1={mac(b'geheim', BODY)}"}, BODY),
     "datadog": ("geheim", {"authorization": "Bearer geheim"}, BODY),
-    "standard": (
+    "standard-webhooks": (
         f"whsec_{KEY}",
         {
             "webhook-id": "msg_1",
@@ -51,7 +50,7 @@ SENT: dict[str, tuple[str, dict[str, str], bytes]] = {
     ),
 }
 SIGNED = sorted(set(SENT) - {"datadog"})
-TIMED = {"slack": 300, "standard": 300, "linear": 8 * 3600}
+TIMED = {"slack": 300, "standard-webhooks": 300, "linear": 8 * 3600}
 
 
 def believed(source: str, secrets: list[str], headers: dict[str, str], body: bytes, now: datetime = NOW) -> bool:
@@ -113,8 +112,8 @@ def test_a_linear_body_without_its_time_is_not_believed(body: bytes) -> None:
 
 
 def test_a_standard_secret_that_is_no_base64_believes_nothing() -> None:
-    _, headers, body = SENT["standard"]
-    assert not believed("standard", ["whsec_not base64!", "ä"], headers, body)
+    _, headers, body = SENT["standard-webhooks"]
+    assert not believed("standard-webhooks", ["whsec_not base64!", "ä"], headers, body)
 
 
 @pytest.mark.parametrize("source", sorted(SENT))
@@ -126,7 +125,7 @@ def test_signatures_are_compared_in_constant_time(source: str, monkeypatch: pyte
         compared += 1
         return one == other
 
-    monkeypatch.setattr(signatures.hmac, "compare_digest", compare)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
     secret, headers, body = SENT[source]
     assert believed(source, [secret, secret], headers, body)
     assert compared >= 2, "the first secret that fits must not end the comparison"
