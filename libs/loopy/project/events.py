@@ -16,11 +16,10 @@ def read_events(shapes: Shapes, entry: Entry) -> tuple[EventDecl, ...]:
 def _event(shapes: Shapes, entry: Entry) -> EventDecl:
     """One event. One whose name or fields are wrong stands all the same, so that its uses are not reported too."""
     name = Located(entry.key.text, entry.key.span)
-    before = shapes.faults
     check_event_name(shapes, name)
     fields = shapes.pairs(entry, "a map of fields and their types")
     inner = fields_of(shapes, _long_form(fields)) if fields else ()
-    return EventDecl(name, inner, partial=shapes.faults > before)
+    return EventDecl(name, inner)
 
 
 def _long_form(pairs: Pairs) -> Pairs:

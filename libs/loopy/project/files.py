@@ -20,7 +20,7 @@ def load_files(root: Path) -> dict[str, bytes]:
     """The files of the project in `root`, by their paths with forward slashes. ProjectMissing.
 
     Read are `registry.yml`, `workflows/*/*.md`, `sensors/**/*.py`, `tools/**/*.py` and `skills/**/SKILL.md`; all
-    else is nobody's business. What cannot be read is an `Unreadable`; of a file that is too large only the beginning is read.
+    else is nobody's business. What cannot be read is an `Unreadable`; of a file too large the beginning is read.
     """
     try:
         present = {entry.name for entry in os.scandir(root)}
@@ -45,7 +45,7 @@ def _registry(root: Path, present: set[str]) -> Iterator[tuple[str, bytes]]:
         return
     for name in _MISNAMED:
         if name in present:
-            yield name, Unreadable("the registry is called `registry.yml`")
+            yield _REGISTRY, Unreadable(f"it is called `{name}`; rename it")
 
 
 def _workflows(root: Path) -> Iterator[tuple[str, bytes]]:

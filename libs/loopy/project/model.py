@@ -1,8 +1,7 @@
 """What is written in a project's files, with the place of every word: the reader's output, the compiler's input.
 
 Reading never fails: a file that is wrong gives what could be understood of it, and diagnostics. Where a value was
-wrong and has been reported, it is absent here or has the type `UNKNOWN`, so that nothing is reported twice. `partial`
-says of a whole that some of it could not be read: what seems to be missing from it may well be written there.
+wrong and has been reported, it is absent here or has the type `UNKNOWN`, so that nothing is reported twice.
 """
 
 from typing import Generic, Literal, TypeAlias, TypeVar
@@ -116,7 +115,6 @@ class StepDecl(Node, frozen=True):
     workspace: Literal["run", "step"] | None = None
     pool: Word | None = None
     priority: int | None = None
-    partial: bool = False
 
 
 class HarnessDecl(Node, frozen=True):
@@ -158,7 +156,6 @@ class EventDecl(Node, frozen=True):
 
     name: Word
     fields: tuple[FieldDecl, ...]
-    partial: bool = False
 
 
 class McpDecl(Node, frozen=True):
@@ -216,7 +213,6 @@ class RegistryDecl(Node, frozen=True):
     prices: tuple[PriceDecl, ...] = ()
     expectations: tuple[ExpectDecl, ...] = ()
     namespace: Word | None = None
-    partial: bool = False
 
 
 class SensorDecl(Node, frozen=True):
@@ -257,4 +253,3 @@ class ProjectDecl(Node, frozen=True):
     sensors: tuple[SensorDecl, ...] = ()
     tools: tuple[ToolDecl, ...] = ()
     skills: tuple[SkillDecl, ...] = ()
-    partial: bool = False

@@ -9,23 +9,14 @@ MAX_LENGTH = 64
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
 
-# Words of templates and expressions: a step of this name could not be read downstream.
-RESERVED = frozenset(
-    (
-        "event", "cron", "true", "false", "none", "null", "and", "or", "not", "in", "is",
-        "if", "elif", "else", "endif", "for", "endfor", "loop",
-    )
-)  # fmt: skip
-# Event types that the bus uses for itself.
-_RESERVED_EVENTS = ("loopy", "cron")
+# The types that the bus gives to firings.
+_RESERVED_EVENTS = ("cron",)
 
 
 def name_problem(name: str) -> str | None:
     """Why a workflow or step cannot have this name, or None when it can."""
     if not NAME.fullmatch(name):
         return "a name is letters, digits, `_` and `-`, and begins with a letter or digit"
-    if name.lower() in RESERVED:
-        return "this word has a meaning of its own in templates and expressions"
     return f"a name has at most {MAX_LENGTH} characters" if len(name) > MAX_LENGTH else None
 
 
@@ -41,10 +32,10 @@ def check_name(shapes: Shapes, word: Word, what: str, code: str = "LP206") -> bo
 def check_event_name(shapes: Shapes, word: Word, code: str = "LP206") -> bool:
     """Report an event's name that cannot be a part of a subject, or that the bus uses itself."""
     if not EVENT_NAME.fullmatch(word.value) or len(word.value) > MAX_LENGTH:
-        hint = "an event is called like `Incident` or `Github.PullRequestOpened`"
+        hint = "an event is called like `Incident` or `Billing.InvoicePaid`"
         shapes.report(code, f"an event cannot be called `{word.value}`", word.span, "not an event's name", hint=hint)
         return False
-    if word.value.split(".")[0].lower() in _RESERVED_EVENTS:
+    if word.value in _RESERVED_EVENTS:
         shapes.report(code, f"the name `{word.value}` is reserved", word.span, "reserved", hint="choose another name")
         return False
     return True

@@ -30,7 +30,6 @@ class _ProjectReader:
         self._sensors: list[SensorDecl] = []
         self._tools: list[ToolDecl] = []
         self._skills: list[SkillDecl] = []
-        self._partial = False
 
     def project(self) -> ProjectDecl:
         return ProjectDecl(
@@ -40,7 +39,6 @@ class _ProjectReader:
             sensors=tuple(self._sensors),
             tools=tuple(self._tools),
             skills=tuple(self._skills),
-            partial=self._partial,
         )
 
     def read(self, path: str, content: bytes) -> None:
@@ -51,7 +49,6 @@ class _ProjectReader:
         text, diagnostics = read_text(path, content)
         self._sources[path] = text
         if diagnostics:
-            self._partial = True
             self.diagnostics += diagnostics
             self._unread(path, kind)
         else:
@@ -59,9 +56,7 @@ class _ProjectReader:
 
     def _unread(self, path: str, kind: str | None) -> None:
         """What stands in for a file whose text could not be read, so that it is not missed elsewhere."""
-        if kind == "registry" or path.startswith("registry."):
-            self._registry = RegistryDecl(partial=True)
-        elif kind == "step":
+        if kind == "step":
             self._steps.append(read_step(path, "")[0])
         elif kind == "skill":
             self._skills.append(read_skill(path, "")[0])
@@ -85,7 +80,6 @@ class _ProjectReader:
 
     def _take(self, found: tuple[Any, list[Diagnostic]]) -> Any:
         value, diagnostics = found
-        self._partial = self._partial or any(d.severity == "error" for d in diagnostics)
         self.diagnostics += diagnostics
         return value
 

@@ -26,7 +26,7 @@ _NAMESPACE_WANTED = "a lower-case letter, then at most 31 lower-case letters, di
 def read_registry(text: str) -> tuple[RegistryDecl, list[Diagnostic]]:
     """The registry of its file's text."""
     if bad := control_character(PATH, text):
-        return RegistryDecl(partial=True), [bad]
+        return RegistryDecl(), [bad]
     tree, diagnostics = read_yaml(text, PATH)
     if not isinstance(tree, Pairs):
         return _without_keys(tree, diagnostics)
@@ -37,7 +37,7 @@ def read_registry(text: str) -> tuple[RegistryDecl, list[Diagnostic]]:
         value = read(shapes, entry)
         if value is not None:
             values[argument] = value
-    return RegistryDecl(**values, partial=bool(diagnostics)), diagnostics
+    return RegistryDecl(**values), diagnostics
 
 
 def _without_keys(tree: Tree | None, diagnostics: list[Diagnostic]) -> tuple[RegistryDecl, list[Diagnostic]]:
@@ -45,7 +45,7 @@ def _without_keys(tree: Tree | None, diagnostics: list[Diagnostic]) -> tuple[Reg
     if tree is not None:
         headline = f"the registry must be keys and values, not {described(tree)}"
         diagnostics.append(Diagnostic("LP107", headline, tree.span, "expected `key: value`"))
-    return RegistryDecl(partial=bool(diagnostics)), diagnostics
+    return RegistryDecl(), diagnostics
 
 
 def _tools(shapes: Shapes, entry: Entry) -> tuple[McpDecl, ...]:

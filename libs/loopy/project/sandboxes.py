@@ -8,7 +8,7 @@ from loopy.project.names import check_name
 from loopy.project.shapes import Shapes
 from loopy.project.tree import Entry, Text
 
-PROVIDERS = ("local", "docker", "daytona")
+_ISOLATING = ("docker", "daytona")
 _KEYS = ("provider", "image", "network", "env_file", "repos", "resources", "isolation")
 _IMAGE_TEXTS = ("debian_slim", "base", "snapshot", "workdir", "user")
 _IMAGE_LISTS = ("apt", "pip", "run")
@@ -34,7 +34,7 @@ def _sandbox(shapes: Shapes, entry: Entry) -> SandboxDecl:
     if isinstance(entry.value, Text) and entry.value.is_null:
         return SandboxDecl(name)
     keys = shapes.table(entry, _KEYS, "a sandbox")
-    provider = shapes.choice(keys["provider"], PROVIDERS, "LP204") if "provider" in keys else None
+    provider = shapes.word(keys["provider"]) if "provider" in keys else None
     return SandboxDecl(
         name=name,
         provider=provider,
@@ -112,7 +112,7 @@ def _isolation(shapes: Shapes, keys: dict[str, Entry], provider: Word | None) ->
     word = shapes.choice(entry, ("full", "none"), "LP204")
     if word is None or word.value == "full":
         return "full"
-    if "provider" in keys and provider is not None and provider.value != "local":
+    if provider is not None and provider.value in _ISOLATING:
         headline = f"`isolation: none` cannot be had from provider `{provider.value}`"
         shapes.report("LP210", headline, word.span, "only with `provider: local`", hint="remove it, or use `local`")
     return "none"

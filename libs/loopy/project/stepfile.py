@@ -20,7 +20,7 @@ def read_step(path: str, text: str) -> tuple[StepDecl, list[Diagnostic]]:
     """The step of a file whose path is `workflows/<workflow>/<step>.md`."""
     headed, diagnostics = read_headed(path, text)
     shapes = Shapes(diagnostics, shape="LP115", unknown="LP114")
-    named = _check_names(shapes, path)
+    _check_names(shapes, path)
     found = shapes.known(headed.header, _READERS, "a step") if headed.header else {}
     values = _values(shapes, found)
     if headed.header is not None and not headed.prose.text.strip():
@@ -33,19 +33,17 @@ def read_step(path: str, text: str) -> tuple[StepDecl, list[Diagnostic]]:
         span=Span.of(path, 1, 1, len(text.split("\n", 1)[0])),
         prose=headed.prose,
         keys={name: entry.key.span for name, entry in found.items()},
-        partial=bool(diagnostics) or not named,
         **values,
     )
     return step, diagnostics
 
 
-def _check_names(shapes: Shapes, path: str) -> bool:
+def _check_names(shapes: Shapes, path: str) -> None:
     _, workflow, file = path.split("/")
     for what, name in (("workflow", workflow), ("step", file.removesuffix(".md"))):
         if problem := name_problem(name):
             shapes.report("LP118", f"a {what} cannot be called `{name}`", Span(path), hint=f"rename it: {problem}")
-            return False
-    return True
+            return
 
 
 def _no_prose(shapes: Shapes, path: str, headed: Headed) -> None:
@@ -74,16 +72,7 @@ def _after(shapes: Shapes, entry: Entry) -> tuple[Word, ...] | None:
         names = words[0].value
         shapes.wrong(entry, "a step or a list of steps", hint=f"did you mean `after: [{names}]`?")
         return None
-    return _without_repeats(shapes, words or ())
-
-
-def _without_repeats(shapes: Shapes, words: tuple[Word, ...]) -> tuple[Word, ...]:
-    first: dict[str, Word] = {}
-    for word in words:
-        if word.value in first:
-            shapes.report("LP115", f"`{word.value}` is named twice", word.span, "again", hint="remove one of the two")
-        first.setdefault(word.value, word)
-    return tuple(first.values())
+    return words
 
 
 def _emits(shapes: Shapes, entry: Entry) -> tuple[EmitDecl, ...]:
@@ -94,7 +83,7 @@ def _emits(shapes: Shapes, entry: Entry) -> tuple[EmitDecl, ...]:
             return ()
         case _:
             words = shapes.words(entry, "an event, a list of events, or { Event: { max: 5 } }")
-            return tuple(EmitDecl(word) for word in _without_repeats(shapes, words or ()))
+            return tuple(EmitDecl(word) for word in words or ())
 
 
 def _capped(shapes: Shapes, entry: Entry) -> EmitDecl:
@@ -150,8 +139,7 @@ def _workspace(shapes: Shapes, entry: Entry) -> str | None:
 
 def _executors(shapes: Shapes, entry: Entry) -> Word | None:
     found = shapes.table(entry, ("pool",))
-    pool = shapes.word(found["pool"]) if "pool" in found else None
-    return pool if pool and check_name(shapes, pool, "a pool", "LP115") else None
+    return shapes.word(found["pool"]) if "pool" in found else None
 
 
 def _priority(shapes: Shapes, entry: Entry) -> int | None:
