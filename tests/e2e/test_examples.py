@@ -1,5 +1,6 @@
 """The examples are what their READMEs say: they compile without a warning, run to the end, and their tools work."""
 
+import asyncio
 import importlib.util
 import json
 import shutil
@@ -13,11 +14,21 @@ from typing import Any
 
 import pytest
 from loopy import Tick, ToolContext
+from loopy.bus.client import Bus
+from loopy.bus.codec import event_message
+from loopy.bus.journal import follow_cascade
 from loopy.compiler.compile import compile_project
 from loopy.events import bind
 from loopy.project.files import load_files
+from loopy.runs.cascade import Cascade
+from loopy.runs.records import Event
+
+from tests.support.services import ALL, services, settings_for
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+LOOPY = Path(sys.executable).with_name("loopy")
+NINE = datetime(2026, 1, 12, 9, tzinfo=UTC)
+RESOLVE = ("resolve/arbitrate", "resolve/fix", "resolve/review", "resolve/ship")
 
 
 @pytest.fixture
@@ -44,12 +55,6 @@ def loaded(path: Path) -> ModuleType:
 
 def call(key: str) -> ToolContext:
     return ToolContext(run="r-1", step="fix", attempt=1, idempotency_key=key)
-
-
-def loopy(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "loopy.cli.main", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.mark.parametrize(("name", "counts"), [("ai-sre", (4, 7, 4)), ("hello", (1, 1, 1))], ids=["ai-sre", "hello"])
@@ -111,9 +116,6 @@ def git(project: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True, check=True).stdout
 
 
-NINE = datetime(2026, 1, 12, 9, tzinfo=UTC)
-
-
 def sensed(project: Path, since: datetime | None, until: datetime) -> list[str]:
     """The goals that the poll announces for a window."""
     sensors = loaded(project / "sensors" / "sensors.py")
@@ -134,3 +136,63 @@ def registered_events(project: Path) -> dict[str, Any]:
     plan = compile_project(load_files(project)).plan
     assert plan is not None
     return plan.events
+
+
+def test_make_run_tells_the_whole_story_and_ends(ai_sre: Path) -> None:
+    body = ai_sre / "deliveries" / "sentry-issue.json"
+    done = subprocess.run(
+        [LOOPY, "run", ai_sre, "--rehearse", "--port", "0", "--deliver", f"/hooks/sentry={body}", "--once"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hosting sensor webhooks · 1 schedule armed · waiting for events" in done.stdout
+    told = [done.stdout.index(what) for what in ("Incident", "triage/investigate", "WorkItem", *RESOLVE, "GoalShipped")]
+    assert told == sorted(told)
+
+
+async def what_follows(project: Path, nats_url: str, namespace: str, event: str, data: dict[str, Any]) -> Cascade:
+    """The whole cascade of an event in a rehearsal of the project; hello's agent is a program and needs none."""
+    settings = settings_for(nats_url, namespace, rehearse=project.name != "hello")
+    first = Event(id="first", type=event, source="/test", time=NINE, data=data, cascade="first")
+    bus = await Bus.connect(nats_url, namespace=namespace, name="test")
+    async with services(ALL, project, settings):
+        await bus.publish_once(event_message(bus.subjects, first))
+        async with asyncio.timeout(20):
+            async for cascade in follow_cascade(bus, "first"):
+                if cascade.done:
+                    break
+    await bus.close()
+    return cascade
+
+
+def shape(cascade: Cascade) -> list[str]:
+    return [event.type for event in cascade.events]
+
+
+async def test_a_failed_review_ships_nothing(ai_sre: Path, nats_url: str, namespace: str) -> None:
+    (ai_sre / "rehearsal" / "resolve" / "review.json").write_text('{"output": {"verdict": "fail"}}')
+    item = {"link": "https://work.example/7", "root_cause": "…", "proposed_goal": "…"}
+    cascade = await what_follows(ai_sre, nats_url, namespace, "WorkItem", item)
+    assert shape(cascade) == ["WorkItem"]
+    assert {step.name: step.progress for step in cascade.steps}["ship"] == "skipped"
+
+
+async def test_a_goal_is_confirmed(ai_sre: Path, nats_url: str, namespace: str) -> None:
+    cascade = await what_follows(ai_sre, nats_url, namespace, "MetricThreshold", {"goal_id": "g-123"})
+    assert shape(cascade) == ["MetricThreshold"]
+    assert not cascade.failed
+
+
+async def test_a_goal_is_reopened_when_nothing_says_otherwise(ai_sre: Path, nats_url: str, namespace: str) -> None:
+    (ai_sre / "rehearsal" / "confirm" / "check.json").unlink()
+    cascade = await what_follows(ai_sre, nats_url, namespace, "MetricThreshold", {"goal_id": "g-123"})
+    assert shape(cascade) == ["MetricThreshold", "WorkItem", "GoalShipped"]
+    assert not cascade.failed
+
+
+async def test_hello_greets_whoever_comes(tmp_path: Path, nats_url: str, namespace: str) -> None:
+    cascade = await what_follows(copy_of("hello", tmp_path), nats_url, namespace, "Visitor", {"name": 'A "quoted" Ada'})
+    assert [step.output for step in cascade.steps] == [{"greeting": 'Hello, A "quoted" Ada!'}]
