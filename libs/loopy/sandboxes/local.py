@@ -14,11 +14,11 @@ from loopy.compiler.plan import Sandbox
 from loopy.sandboxes.envfile import EnvFileError, parse_env
 from loopy.sandboxes.program import run_program
 from loopy.sandboxes.provider import Finished, Placement, SandboxError
+from loopy.sandboxes.redaction import redact
 from loopy.sandboxes.workspaces import Workspace, Workspaces, remove
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LANGUAGE = "C.UTF-8"
-SHORTEST_SECRET = 4
 
 
 class LocalSession:
@@ -49,11 +49,8 @@ class LocalSession:
         return await run_program((program, *arguments), self.environment, self._workspace.files, stdin)
 
     def redact(self, text: str) -> str:
-        """The text, with every value of an env file that is longer than a few characters replaced by its name."""
-        secrets = {value: name for name, value in self._given.items() if len(value) >= SHORTEST_SECRET}
-        for value in sorted(secrets, key=len, reverse=True):
-            text = text.replace(value, f"[{secrets[value]}]")
-        return text
+        """The text, with every value of the sandbox's env files replaced by its name."""
+        return redact(text, self._given)
 
 
 class LocalProvider:

@@ -245,7 +245,7 @@ async def test_a_broken_env_file_is_placed_and_not_quoted(run: Run, tmp_path: Pa
     assert "hunter2" not in str(caught.value)
 
 
-async def test_secrets_are_taken_out_of_texts(tmp_path: Path) -> None:
-    (tmp_path / "a.env").write_text("TOKEN=hunter2\nLONGER=hunter2hunter2\nSHORT=1\n")
+async def test_values_of_env_files_are_taken_out_of_texts(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_text("TOKEN=hunter2\n")
     async with LocalProvider(tmp_path).open(Sandbox("default", env_file=("a.env",)), PLACEMENT) as session:
-        assert session.redact("1 hunter2hunter2 hunter2") == "1 [LONGER] [TOKEN]"
+        assert session.redact("it is hunter2") == "it is [TOKEN]"

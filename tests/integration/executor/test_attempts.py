@@ -1,0 +1,205 @@
+"""One executor, real programs, a real bus: how attempts end."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loopy.bus.client import Bus
+from loopy.bus.codec import plan_message, read_dead, record_message
+from loopy.bus.messages import Outgoing
+from loopy.bus.streams import DEAD, RUNS
+from loopy.runs.records import AttemptFailed, AttemptSucceeded, Emitted, RunEnded
+
+from tests.integration.executor.desk import (
+    AT,
+    alive,
+    done,
+    emitting,
+    failure,
+    planned,
+    publish,
+    requested,
+    write,
+)
+from tests.support.nats_server import NatsServer
+from tests.support.services import services, settings_for
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def settings(nats_url: str, namespace: str) -> Any:
+    return settings_for(nats_url, namespace)
+
+
+async def test_an_answer_becomes_a_typed_success(bus: Bus, settings: Any, tmp_path: Path) -> None:
+    script = (
+        """cat > prompt; echo '{"output": {"ok": true}, "emits": {"WorkItem": [{"link": "https://example.com/2"}]}}'"""
+    )
+    plan = planned(script, prose="Fix {{ event.link }}.", output={"ok": "bool"}, emits=emitting(), role="You mend.")
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await publish(bus, requested(plan))
+        success = await done(bus)
+    assert success.output == {"ok": True}
+    assert success.emits == (Emitted("WorkItem", {"link": "https://example.com/2"}),)
+    assert success.executor.split("-")[-2] == str(os.getpid())
+    assert success.started_at <= success.at
+    prompt = (tmp_path / ".loopy/sandboxes/r1/shared/here/prompt").read_text()
+    assert prompt.startswith("You mend.\n\nFix https://example.com/1.\n\n## Your answer\n")
+
+
+@pytest.mark.parametrize(
+    ("script", "changes", "reason", "detail", "retryable"),
+    [
+        ("echo fixed", {}, "bad_output", "it begins: fixed", True),
+        ("echo '{}'", {"output": {"ok": "bool"}}, "bad_output", "output.ok: ", True),
+        ('echo \'{"output": {"ok": 1}}\'', {"output": {"ok": "bool"}}, "bad_output", "output.ok: ", True),
+        ('echo \'{"emits": {"WorkItem": []}}\'', {}, "bad_output", "emits.WorkItem: ", True),
+        ("echo broken >&2; exit 3", {}, "exit_code", "exit code 3; stderr ends with:\nbroken", True),
+        ("", {"run": ("nowhere",)}, "cannot_start", "no program `nowhere`", False),
+        ("", {"run": ()}, "cannot_start", "no `run:", False),
+        ("", {"sandbox": "far"}, "cannot_start", "no sandbox provider `nowhere` is installed", False),
+        ("", {"runtime": "codex"}, "no_runtime", "no runtime `codex` is installed", False),
+        ("", {"prose": "{{ gone.field }}"}, "bad_prompt", "workflows/resolve/fix.md", False),
+    ],
+)
+async def test_why_an_attempt_failed(
+    bus: Bus,
+    settings: Any,
+    tmp_path: Path,
+    script: str,
+    changes: dict[str, Any],
+    reason: str,
+    detail: str,
+    retryable: bool,
+) -> None:
+    plan = planned(script, **changes)
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await publish(bus, requested(plan))
+        failed = await failure(bus)
+    assert (failed.reason, failed.retryable) == (reason, retryable)
+    assert detail in failed.detail
+    assert await bus.last(RUNS, bus.subjects.done("r1", "fix")) is None
+
+
+async def test_the_wall_clock_ends_an_attempt_and_all_its_processes(bus: Bus, settings: Any, tmp_path: Path) -> None:
+    plan = planned("trap '' TERM; (trap '' TERM; exec setsid sleep 600) & echo $$ $! > pids; wait")
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await publish(bus, requested(plan, wall_clock_s=1))
+        failed = await failure(bus)
+    pids = (tmp_path / ".loopy/sandboxes/r1/shared/here/pids").read_text().split()
+    assert len(pids) == 2
+    assert not any(alive(pid) for pid in pids)
+    assert (failed.reason, failed.retryable) == ("timed_out", False)
+    assert "1 s" in failed.detail
+
+
+async def test_a_secret_in_an_answer_that_is_refused_is_not_told(bus: Bus, settings: Any, tmp_path: Path) -> None:
+    answer = r'{"output": {"page": "%s"}}'
+    plan = planned(f"printf '{answer}' $TOKEN", output={"page": "url"})
+    sandbox = plan.sandboxes["here"]
+    plan.sandboxes["here"] = type(sandbox)("here", isolation="none", env_file=("a.env",))
+    write(tmp_path, {"a.env": "TOKEN=hunter2"})
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await publish(bus, requested(plan))
+        failed = await failure(bus)
+    assert "[TOKEN]" in failed.detail
+    assert "hunter2" not in failed.detail
+
+
+async def test_an_answer_that_no_message_can_hold_is_refused(tmp_path: Path, namespace: str) -> None:
+    server = NatsServer(tmp_path, max_payload="256KB")
+    server.start()
+    bus = await Bus.connect(server.url, namespace=namespace, name="test")
+    try:
+        plan = planned("""printf '{"output": {"text": "%0300000d"}}' 0""", output={"text": "str"})
+        async with services(["executor"], tmp_path, settings_for(server.url, namespace), plan=plan):
+            await publish(bus, requested(plan))
+            failed = await failure(bus)
+    finally:
+        await bus.close()
+        server.stop()
+    assert failed.reason == "bad_output"
+    assert "NATS accepts messages of 262144" in failed.detail
+
+
+async def test_what_is_settled_is_not_executed_again(bus: Bus, settings: Any, tmp_path: Path) -> None:
+    plan = planned("echo . >> $HOME/../executed; echo '{}'")
+    values: dict[str, Any] = {
+        "workflow": "resolve",
+        "step": "fix",
+        "attempt": 1,
+        "executor": "x",
+        "started_at": AT,
+        "at": AT,
+    }
+    await publish(
+        bus,
+        AttemptSucceeded(run="done", **values),
+        AttemptFailed(run="failed", reason="exit_code", detail="", **values),
+        RunEnded("ended", "resolve", "failed", AT),
+        *(requested(plan, run) for run in ("done", "failed", "ended", "open")),
+    )
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await done(bus, "open")
+    kept = tmp_path / ".loopy" / "sandboxes"
+    assert [path.name for path in kept.iterdir()] == ["open"]
+    assert await bus.last(RUNS, bus.subjects.fail("done", "fix", 1)) is None
+
+
+async def test_a_run_goes_on_with_the_plan_that_it_began_with(bus: Bus, settings: Any, tmp_path: Path) -> None:
+    old = planned("""echo '{"output": {"by": "old"}}'""", output={"by": "str"})
+    new = planned("""echo '{"output": {"by": "new"}}'""", output={"by": "str"})
+    await bus.publish_once(plan_message(bus.subjects, old))
+    async with services(["executor"], tmp_path, settings, plan=new):
+        await publish(bus, requested(old, "old"), requested(new, "new"))
+        assert [(await done(bus, run)).output for run in ("old", "new")] == [{"by": "old"}, {"by": "new"}]
+
+
+async def test_a_rehearsal_replaces_every_agent_and_takes_hints(
+    bus: Bus, nats_url: str, namespace: str, tmp_path: Path
+) -> None:
+    plan = planned(runtime="claude-code", sandbox="far", output={"verdict": "enum[pass, fail]"}, emits=emitting())
+    write(tmp_path, {"rehearsal/resolve/fix.json": '{"output": {"verdict": "fail"}}'})
+    async with services(["executor"], tmp_path, settings_for(nats_url, namespace, rehearse=True), plan=plan):
+        await publish(bus, requested(plan, "r1"))
+        success = await done(bus)
+        write(tmp_path, {"rehearsal/resolve/fix.json": '{"output": {"verdict": "maybe"}}'})
+        await publish(bus, requested(plan, "r2"))
+        failed = await failure(bus, "r2")
+    assert success.output == {"verdict": "fail"}
+    assert success.emits == (Emitted("WorkItem", {"link": "https://example.com/1"}),)
+    assert failed.reason == "bad_hint"
+    assert failed.detail.startswith("rehearsal/resolve/fix.json: output.verdict: ")
+
+
+async def test_files_of_a_run_are_shared_and_end_with_it(bus: Bus, settings: Any, tmp_path: Path) -> None:
+    plan = planned("""echo x >> seen; printf '{"output": {"seen": %s}}' $(wc -l < seen)""", output={"seen": "int"})
+    kept = tmp_path / ".loopy" / "sandboxes"
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await publish(bus, requested(plan, "r1", attempt=1))
+        assert (await done(bus, "r1")).output == {"seen": 1}
+        await publish(bus, requested(plan, "r2"))
+        assert (await done(bus, "r2")).output == {"seen": 1}
+        await publish(bus, RunEnded("r1", "resolve", "succeeded", AT))
+        await wait_until(lambda: [path.name for path in kept.iterdir()] == ["r2"])
+    await publish(bus, RunEnded("r2", "resolve", "succeeded", AT))
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await wait_until(lambda: not list(kept.iterdir()))
+
+
+async def test_messages_that_are_no_attempts_are_set_aside(bus: Bus, settings: Any, tmp_path: Path) -> None:
+    plan = planned()
+    await bus.publish_once(Outgoing(bus.subjects.attempt("default", "a", "fix", 1), b"not a record"))
+    ended = RunEnded("b", "resolve", "failed", AT)
+    misplaced = record_message(bus.subjects, ended)
+    await bus.publish_once(Outgoing(bus.subjects.attempt("default", "b", "fix", 1), misplaced.payload))
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        reasons = set()
+        async with asyncio.timeout(10):
+            async for message in bus.read(DEAD, [bus.subjects.under("dead", ">")], follow=True):
+                reasons.add(read_dead(message).reason)
+                if len(reasons) == 2:
+                    break
+    assert reasons == {"bad_record", "no_attempt"}
