@@ -17,7 +17,7 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
     server = NatsServer(tmp_path_factory.mktemp("nats"))
     server.start()
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture

@@ -4,14 +4,19 @@ import re
 
 import msgspec
 
-from loopy.bus.connection import Connection, check_reply
-from loopy.bus.errors import ApiRefused
+from loopy.bus.api import check_reply
+from loopy.bus.connection import Connection
+from loopy.bus.errors import ApiRefused, MessageTooLarge
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.retrying import patiently
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
 WRONG_SEQUENCE = 10071
+# A line of protocol holds subject, reply and sizes in 4,096 bytes; beyond it the connection is lost for good.
+SUBJECT_BYTES = 2048
+# JetStream keeps the length of a message's headers in 16 bits.
+HEADER_BYTES = 65_535
 _SEQUENCE = re.compile(r"\d+$")
 
 
@@ -43,7 +48,7 @@ async def publish_after(connection: Connection, message: Outgoing, scope: str, s
 async def _publish(connection: Connection, message: Outgoing, expectation: dict[str, str]) -> Stored:
     subject, payload = message.subject, message.payload
     headers = {**message.headers, **expectation}
-    connection.check_size(subject, payload, headers)
+    check_size(subject, payload, headers, connection.max_payload)
 
     async def attempt() -> Stored:
         reply = await connection.request(subject, payload, headers)
@@ -51,6 +56,17 @@ async def _publish(connection: Connection, message: Outgoing, expectation: dict[
         return Stored(_decode_ack(reply).seq, first=True)
 
     return await patiently(connection, attempt)
+
+
+def check_size(subject: str, payload: bytes, headers: dict[str, str], limit: int) -> None:
+    """MessageTooLarge before the server would close the connection over it; `limit` is its `max_payload`."""
+    header_bytes = 12 + sum(len(key) + len(value.encode()) + 4 for key, value in headers.items())
+    if len(subject) > SUBJECT_BYTES:
+        raise MessageTooLarge(f"{subject[:60]}…", "subject", len(subject), SUBJECT_BYTES)
+    if header_bytes > HEADER_BYTES:
+        raise MessageTooLarge(subject, "headers", header_bytes, HEADER_BYTES)
+    if header_bytes + len(payload) > limit:
+        raise MessageTooLarge(subject, "headers and payload", header_bytes + len(payload), limit)
 
 
 _decode_ack = msgspec.json.Decoder(_PubAck).decode
