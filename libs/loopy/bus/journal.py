@@ -5,7 +5,7 @@ is left out here; the dispatcher sets it aside when it comes to it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 
 from loopy.bus.client import Bus, BusError
@@ -58,7 +58,7 @@ async def read_cascade(bus: Bus, cascade: str) -> Cascade:
     return facts.cascade()
 
 
-async def follow_cascade(bus: Bus, cascade: str) -> AsyncIterator[Cascade]:
+async def follow_cascade(bus: Bus, cascade: str) -> AsyncGenerator[Cascade, None]:
     """A cascade as it is now, and again after each fact that changes it, until it is done."""
     facts = _CascadeFacts(bus, cascade)
     after = await facts.read()

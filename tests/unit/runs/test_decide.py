@@ -56,7 +56,7 @@ def test_a_chain_goes_step_by_step_and_ends() -> None:
 def test_a_diamond_fans_out_and_joins_once_whichever_side_is_last() -> None:
     f = Facts(DIAMOND)
     for first, second in (("b", "c"), ("c", "b")):
-        facts = [f.started(), f.succeeded("a"), f.succeeded(first), f.succeeded(second), f.succeeded("d")]
+        facts: list[Record] = [f.started(), f.succeeded("a"), f.succeeded(first), f.succeeded(second), f.succeeded("d")]
         assert transcript(DIAMOND, facts) == [
             ["request a.1"],
             ["request b.1", "request c.1"],
@@ -68,7 +68,7 @@ def test_a_diamond_fans_out_and_joins_once_whichever_side_is_last() -> None:
 
 def test_an_attempt_holds_the_outputs_of_all_steps_upstream() -> None:
     f = Facts(DIAMOND)
-    facts = [f.started(), f.succeeded("a", n=1), f.succeeded("b", n=2), f.succeeded("c", n=3)]
+    facts: list[Record] = [f.started(), f.succeeded("a", n=1), f.succeeded("b", n=2), f.succeeded("c", n=3)]
     [effect] = decide(DIAMOND, fold(f.run, facts[:-1]), facts[-1], NOW)
     assert effect == RequestAttempt(
         AttemptRequested(
@@ -105,7 +105,7 @@ def test_a_step_whose_when_is_false_is_skipped_with_all_that_only_it_leads_to() 
 def test_a_join_runs_when_one_of_its_predecessors_was_skipped_and_sees_null_for_it() -> None:
     flow = workflow(step("a"), step("b", "a", when="a.go == true"), step("c", "a"), step("d", "b", "c"))
     f = Facts(flow)
-    facts = [f.started(), f.succeeded("a", go=False), f.succeeded("c", n=1), f.succeeded("d")]
+    facts: list[Record] = [f.started(), f.succeeded("a", go=False), f.succeeded("c", n=1), f.succeeded("d")]
     assert transcript(flow, facts) == [
         ["request a.1"],
         ["skip b (when)", "request c.1"],
@@ -161,7 +161,7 @@ def test_a_wall_clock_that_is_spent_leaves_no_attempt() -> None:
 def test_siblings_under_way_are_awaited_before_a_failed_run_ends() -> None:
     flow = workflow(step("a"), step("b", "a", retry=retry(1)), step("c", "a"), step("d", "b", "c"), step("e", "c"))
     f = Facts(flow)
-    facts = [f.started(), f.succeeded("a"), f.failed("b"), f.succeeded("c"), f.succeeded("e")]
+    facts: list[Record] = [f.started(), f.succeeded("a"), f.failed("b"), f.succeeded("c"), f.succeeded("e")]
     assert transcript(flow, facts) == [
         ["request a.1"],
         ["request b.1", "request c.1"],
@@ -192,7 +192,7 @@ def test_emitted_events_carry_the_cascade_on() -> None:
 
 def test_a_late_success_after_a_failure_stands_while_a_retry_waits() -> None:
     f = Facts(CHAIN)
-    facts = [f.started(), f.failed("a", 1), f.succeeded("a", 1, n=1)]
+    facts: list[Record] = [f.started(), f.failed("a", 1), f.succeeded("a", 1, n=1)]
     assert transcript(CHAIN, facts)[2] == ["request b.1"]
     assert retry_due(CHAIN, fold(f.run, facts), "a", 2, NOW) == []
 

@@ -1,4 +1,4 @@
-from loopy.runs.records import EventRouted, StepSkipped
+from loopy.runs.records import EventRouted, Record, StepSkipped
 from loopy.runs.standing import Standing, standings
 from loopy.runs.state import RunState, evolve, fold
 
@@ -22,9 +22,9 @@ def test_a_journal_folds_into_a_state() -> None:
 def test_facts_known_already_and_facts_of_others_change_nothing() -> None:
     f, other = Facts(FLOW), Facts(FLOW, event("e2"))
     skip = StepSkipped(f.run, "w", "b", NOW, "when")
-    facts = [f.started(), f.failed("a"), f.succeeded("a", 2), skip, f.ended()]
+    facts: list[Record] = [f.started(), f.failed("a"), f.succeeded("a", 2), skip, f.ended()]
     state = fold(f.run, facts)
-    strange = [other.started(), other.failed("a"), other.succeeded("a"), other.ended()]
+    strange: list[Record] = [other.started(), other.failed("a"), other.succeeded("a"), other.ended()]
     routed = EventRouted("e1", "Incident", "e1", PLAN, NOW)
     for record in [*facts, *strange, routed]:
         assert evolve(state, record) is state

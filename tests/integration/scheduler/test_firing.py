@@ -1,0 +1,177 @@
+"""The scheduler on a real bus, by a clock that shows what the test wants: each due time is fired once."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from loopy.bus.client import Bus
+from loopy.bus.codec import Firing, cron_firing_message, firing_done_message, read_dead, read_firing
+from loopy.bus.journal import list_runs, read_run
+from loopy.bus.streams import DEAD, EVENTS
+from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor
+from loopy.runs.ids import firing_id, run_id
+from loopy_services.dispatcher.service import serve as dispatch
+from loopy_services.scheduler.service import serve
+
+from tests.support.engine import ShiftedClock, executing, serving
+from tests.support.facts import plan, step, workflow
+from tests.support.waiting import wait_until
+
+
+def on(clock: str) -> datetime:
+    return datetime.fromisoformat(f"2026-11-22T{clock}Z").astimezone(UTC)
+
+
+def hourly(**policies: str) -> Plan:
+    return plan(workflow(step("a"), name="hourly", on=CronTrigger("0 * * * *", **policies)))  # type: ignore[arg-type]
+
+
+HOURLY = hourly()
+
+
+async def fired(bus: Bus, kind: str = "cron") -> list[Firing]:
+    filters = [bus.subjects.under("firing", kind, ">")]
+    return [read_firing(message) async for message in bus.read(EVENTS, filters)]
+
+
+async def times(bus: Bus) -> list[str]:
+    return [f"{firing.scheduled_at:%H:%M}" for firing in await fired(bus)]
+
+
+async def fired_are(bus: Bus, wanted: list[str]) -> bool:
+    return await times(bus) == wanted
+
+
+async def until_fired(bus: Bus, of: Plan, clock: str, *wanted: str, replicas: int = 1) -> None:
+    """Schedule from this time on until all that has ever been fired is this."""
+    async with serving(serve, bus, of, clock=ShiftedClock(on(clock)), replicas=replicas):
+        await wait_until(lambda: fired_are(bus, list(wanted)))
+
+
+async def run_data(bus: Bus, at: str) -> Mapping[str, object]:
+    """What the run of the firing that was due at a time was given, once it has ended."""
+    run = run_id("hourly", firing_id("hourly", int(on(at).timestamp())))
+
+    async def has_ended() -> bool:
+        state = await read_run(bus, run)
+        return state is not None and state.ended is not None
+
+    await wait_until(has_ended)
+    state = await read_run(bus, run)
+    assert state is not None
+    assert state.started is not None
+    return state.started.event.data
+
+
+async def test_a_firing_leads_to_a_run_that_knows_the_last_one_that_succeeded(bus: Bus) -> None:
+    async with serving(dispatch, bus, HOURLY), executing(bus):
+        await until_fired(bus, HOURLY, "08:59:59.8", "09:00")
+        assert await run_data(bus, "09:00:00") == {"scheduled_at": "2026-11-22T09:00:00Z", "last_run": None}
+        await wait_until(lambda: is_marked(bus))
+        await until_fired(bus, HOURLY, "09:59:59.8", "09:00", "10:00")
+        assert await run_data(bus, "10:00:00") == {
+            "scheduled_at": "2026-11-22T10:00:00Z",
+            "last_run": "2026-11-22T09:00:00Z",
+        }
+
+
+async def is_marked(bus: Bus) -> bool:
+    return [f"{firing.scheduled_at:%H:%M}" for firing in await fired(bus, "done")] == ["09:00"]
+
+
+async def test_any_number_of_schedulers_fire_once(bus: Bus) -> None:
+    async with serving(dispatch, bus, HOURLY), executing(bus):
+        await until_fired(bus, HOURLY, "08:59:59.8", "09:00", replicas=3)
+        await run_data(bus, "09:00:00")
+    assert await times(bus) == ["09:00"]
+    assert len(await list_runs(bus, 10)) == 1
+
+
+async def test_what_was_due_before_a_schedule_was_seen_is_not_fired(bus: Bus) -> None:
+    async with serving(serve, bus, HOURLY, clock=ShiftedClock(on("09:00:30"))):
+        pass
+    assert await times(bus) == []
+
+
+async def test_a_firing_that_was_due_while_no_scheduler_ran_is_made_up_for(bus: Bus) -> None:
+    async with serving(serve, bus, HOURLY, clock=ShiftedClock(on("08:30:00"))):
+        pass
+    await until_fired(bus, HOURLY, "11:10:00", "11:00")
+
+
+async def test_all_missed_firings_are_made_up_for_in_order_if_the_author_says_so(bus: Bus) -> None:
+    every = hourly(catch_up="all")
+    async with serving(serve, bus, every, clock=ShiftedClock(on("08:30:00"))):
+        pass
+    await until_fired(bus, every, "11:10:00", "09:00", "10:00", "11:00")
+
+
+async def test_missed_firings_stay_missed_if_the_author_says_so(bus: Bus) -> None:
+    none = hourly(catch_up="none")
+    async with serving(serve, bus, none, clock=ShiftedClock(on("08:30:00"))):
+        pass
+    await until_fired(bus, none, "11:59:59.8", "12:00")
+
+
+async def test_a_schedule_whose_times_changed_counts_anew(bus: Bus) -> None:
+    async with serving(serve, bus, HOURLY, clock=ShiftedClock(on("08:30:00"))):
+        pass
+    changed = plan(workflow(step("a"), name="hourly", on=CronTrigger("30 * * * *")))
+    async with serving(serve, bus, changed, clock=ShiftedClock(on("11:10:00"))):
+        pass
+    assert await times(bus) == []
+
+
+async def test_a_due_time_is_passed_over_for_good_while_the_last_run_is_under_way(bus: Bus) -> None:
+    async with serving(dispatch, bus, HOURLY):
+        await until_fired(bus, HOURLY, "08:59:59.8", "09:00")
+        async with serving(serve, bus, HOURLY, clock=ShiftedClock(on("09:59:59.8"))):
+            await wait_until(lambda: was_passed(bus))
+        async with executing(bus):
+            await run_data(bus, "09:00:00")
+        await until_fired(bus, HOURLY, "10:59:59.8", "09:00", "11:00")
+
+
+async def was_passed(bus: Bus) -> bool:
+    return await bus.last(EVENTS, bus.subjects.firing_passed("hourly", int(on("10:00:00").timestamp()))) is not None
+
+
+async def test_a_queued_due_time_is_fired_when_the_last_run_has_ended(bus: Bus) -> None:
+    queued = hourly(overlap="queue")
+    async with serving(dispatch, bus, queued):
+        await until_fired(bus, queued, "08:59:59.8", "09:00")
+        async with serving(serve, bus, queued, clock=ShiftedClock(on("10:00:05"))):
+            assert await times(bus) == ["09:00"]
+            async with executing(bus):
+                await wait_until(lambda: fired_are(bus, ["09:00", "10:00"]))
+
+
+async def test_a_firing_that_led_to_no_run_is_set_aside_and_blocks_nothing(bus: Bus) -> None:
+    async with serving(dispatch, bus, plan(workflow(step("a")))):
+        await bus.publish_once(cron_firing_message(bus.subjects, Firing("hourly", on("09:00:00"), None)))
+        await wait_until(lambda: has_dead(bus))
+    await until_fired(bus, HOURLY, "09:59:59.8", "09:00", "10:00")
+    [dead] = [read_dead(message) async for message in bus.read(DEAD, [bus.subjects.under("dead", ">")])]
+    assert dead.reason == "unknown_schedule"
+
+
+async def has_dead(bus: Bus) -> bool:
+    return await bus.last(DEAD, bus.subjects.under("dead", ">")) is not None
+
+
+async def test_polls_are_fired_at_whole_multiples_and_know_the_last_that_led_to_events(bus: Bus) -> None:
+    polling = Plan(sensors={"metrics": Sensor("metrics", "sensors/m.py", PollSource(300), ("Metric",))})
+    await bus.publish_once(firing_done_message(bus.subjects, Firing("metrics", on("08:45:00"), None)))
+    async with serving(serve, bus, polling, clock=ShiftedClock(on("08:54:59.8")), replicas=2):
+        await wait_until(lambda: has_poll(bus))
+    assert await fired(bus, "poll") == [Firing("metrics", on("08:55:00"), on("08:45:00"))]
+
+
+async def has_poll(bus: Bus) -> bool:
+    return bool(await fired(bus, "poll"))
+
+
+async def test_a_scheduler_without_schedules_waits_to_be_told_to_stop(bus: Bus) -> None:
+    async with asyncio.timeout(5), serving(serve, bus, Plan()):
+        pass
+    assert await times(bus) == []

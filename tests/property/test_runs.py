@@ -1,0 +1,259 @@
+"""Whatever the graph, the failures, the order of deliveries and the crashes: each thing happens once, in its order.
+
+A dispatcher in miniature works on a store in memory where the first writer wins. It is given the facts in any order,
+crashes between any two publishes, and gets facts again that it has dealt with. Executors may do an attempt twice.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from loopy.compiler.plan import Retry, Step, Workflow
+from loopy.runs.decide import decide, retry
+from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
+from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Record, RunEnded
+from loopy.runs.standing import standings
+from loopy.runs.state import fold
+
+from tests.support.facts import NOW, Facts, emitted, event, step, workflow
+
+Behaviour = Literal["succeeds", "fails", "fails_for_good"]
+Key = tuple[str, ...]
+MOST_STEPS = 8
+
+
+class World(msgspec.Struct, frozen=True):
+    """A workflow, what its event says to each `when`, and how each attempt of each step goes."""
+
+    flow: Workflow
+    whens: dict[str, bool]
+    behaviours: dict[str, tuple[Behaviour, ...]]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    count = draw(st.integers(1, MOST_STEPS))
+    steps: list[Step] = []
+    for index in range(count):
+        before = [each.name for each in steps]
+        after = draw(st.lists(st.sampled_from(before), min_size=1, max_size=3, unique=True)) if before else []
+        name = f"s{index}"
+        when = f"event.{name} == true" if draw(st.booleans()) else None
+        steps.append(step(name, *after, when=when, retry=Retry(draw(st.integers(1, 3)))))
+    kinds: st.SearchStrategy[Behaviour] = st.sampled_from(["succeeds", "succeeds", "fails", "fails_for_good"])
+    return World(
+        workflow(*steps),
+        {each.name: draw(st.integers(0, 3)) > 0 for each in steps},
+        {each.name: tuple(draw(st.lists(kinds, min_size=3, max_size=3))) for each in steps},
+    )
+
+
+class Store:
+    """What is published, by subject; the first writer wins. `order` has the subjects in the order of the stream."""
+
+    def __init__(self) -> None:
+        self.stored: dict[Key, Any] = {}
+
+    def publish(self, key: Key, value: Any) -> bool:
+        if key in self.stored:
+            return False
+        self.stored[key] = value
+        return True
+
+    @property
+    def order(self) -> list[Key]:
+        return list(self.stored)
+
+    def of(self, kind: str) -> list[Key]:
+        return [key for key in self.stored if key[0] == kind]
+
+
+class Simulation:
+    """One run in a world, driven by choices that Hypothesis makes."""
+
+    def __init__(self, world: World, choose: Callable[[int], int]) -> None:
+        self.world = world
+        self.choose = choose
+        self.facts = Facts(world.flow, event(data=dict(world.whens)))
+        self.store = Store()
+        self.pending: list[Key] = []
+        self.publish(("start",), self.facts.started())
+
+    def publish(self, key: Key, value: Any) -> None:
+        if self.store.publish(key, value):
+            self.pending.append(key)
+
+    def go(self) -> None:
+        while self.pending:
+            key = self.pending[self.choose(len(self.pending))]
+            if not self.handle(key) or self.choose(5) == 4:  # crashed; or done, but the acknowledgement was lost
+                continue
+            self.pending.remove(key)
+
+    def handle(self, key: Key) -> bool:
+        value = self.store.stored[key]
+        match key[0]:
+            case "attempt":
+                self.execute(value)
+                return True
+            case "start" | "done" | "fail":
+                return self.perform(decide(self.world.flow, fold(self.facts.run, self.journal(key)), value, NOW))
+            case "timer":
+                state = fold(self.facts.run, self.journal(None))
+                return self.perform(retry(self.world.flow, state, value.step, value.attempt, NOW))
+            case _:
+                return True
+
+    def journal(self, until: Key | None) -> list[Record]:
+        order = [key for key in self.store.order if key[0] in ("start", "done", "fail", "skip", "end")]
+        return [self.store.stored[key] for key in (order if until is None else order[: order.index(until)])]
+
+    def perform(self, effects: list[Effect]) -> bool:
+        """Publish the effects, or crash on the way; whether it came to the end."""
+        crash_before = self.choose(len(effects) + 4) - 1
+        for index, effect in enumerate(effects):
+            if index == crash_before:
+                return False
+            self.publish(place(effect), content(effect))
+        return True
+
+    def execute(self, requested: AttemptRequested) -> None:
+        self.ready_by_its_predecessors(requested)
+        name, attempt = requested.step, requested.attempt
+        if self.world.behaviours[name][attempt - 1] == "succeeds":
+            self.publish(("done", name), self.facts.succeeded(name, attempt, emits=(emitted("E"), emitted("E"))))
+        else:
+            retryable = self.world.behaviours[name][attempt - 1] == "fails"
+            self.publish(("fail", name, str(attempt)), self.facts.failed(name, attempt, retryable=retryable))
+
+    def ready_by_its_predecessors(self, requested: AttemptRequested) -> None:
+        stands = standings(self.world.flow, fold(self.facts.run, self.journal(None)))
+        before = [stands[name].standing for name in self.world.flow.step(requested.step).after]
+        assert all(each.is_settled for each in before)
+        assert not before or any(each.value == "succeeded" for each in before)
+
+
+class DoublingSimulation(Simulation):
+    """Executors that now and then do an attempt twice, with different results."""
+
+    def execute(self, requested: AttemptRequested) -> None:
+        if self.choose(3) == 2:
+            other = self.facts.failed(requested.step, requested.attempt)
+            self.publish(("fail", requested.step, str(requested.attempt)), other)
+        super().execute(requested)
+
+
+def place(effect: Effect) -> Key:
+    match effect:
+        case RequestAttempt(attempt):
+            return ("attempt", attempt.step, str(attempt.attempt))
+        case SkipStep(skip):
+            return ("skip", skip.step)
+        case PublishEvent(event=published):
+            return ("event", published.id)
+        case StartTimer(step=name, attempt=attempt):
+            return ("timer", name, str(attempt))
+        case EndRun():
+            return ("end",)
+
+
+def content(effect: Effect) -> Any:
+    match effect:
+        case RequestAttempt(attempt):
+            return attempt
+        case SkipStep(skip):
+            return skip
+        case PublishEvent(event=published):
+            return published
+        case StartTimer():
+            return effect
+        case EndRun(end):
+            return end
+
+
+class Expected(msgspec.Struct):
+    """What a world comes to, worked out without the code under test."""
+
+    attempts: set[Key] = msgspec.field(default_factory=set)
+    skipped: set[Key] = msgspec.field(default_factory=set)
+    events: int = 0
+    outcome: str = "skipped"
+
+
+def expected(world: World) -> Expected:
+    result, came_to = Expected(), dict[str, str]()
+    for each in world.flow.steps:
+        before = [came_to[name] for name in each.after]
+        if "failed" in before or "blocked" in before:
+            came_to[each.name] = "blocked"
+        elif (before and set(before) == {"skipped"}) or (each.when and not world.whens[each.name]):
+            came_to[each.name] = "skipped"
+            result.skipped.add(("skip", each.name))
+        else:
+            came_to[each.name] = executed(each, world, result)
+    outcomes = set(came_to.values())
+    result.outcome = "failed" if "failed" in outcomes else "succeeded" if "succeeded" in outcomes else "skipped"
+    return result
+
+
+def executed(each: Step, world: World, result: Expected) -> str:
+    for attempt in range(1, each.retry.attempts + 1):
+        result.attempts.add(("attempt", each.name, str(attempt)))
+        match world.behaviours[each.name][attempt - 1]:
+            case "succeeds":
+                result.events += 2
+                return "succeeded"
+            case "fails_for_good":
+                return "failed"
+    return "failed"
+
+
+def choices(data: st.DataObject) -> Callable[[int], int]:
+    return lambda count: data.draw(st.integers(0, count - 1))
+
+
+@given(worlds(), st.data())
+def test_a_run_comes_to_what_its_graph_says_each_thing_once(world: World, data: st.DataObject) -> None:
+    simulation = Simulation(world, choices(data))
+    simulation.go()
+    store, wanted = simulation.store, expected(world)
+    assert set(store.of("attempt")) == wanted.attempts
+    assert set(store.of("skip")) == wanted.skipped
+    assert len(store.of("event")) == wanted.events
+    assert store.stored["end",].outcome == wanted.outcome
+    assert store.order[-1] == ("end",)
+
+
+@given(worlds(), st.data())
+def test_attempts_done_twice_neither_double_nor_revive_anything(world: World, data: st.DataObject) -> None:
+    simulation = DoublingSimulation(world, choices(data))
+    simulation.go()
+    store = simulation.store
+    after_the_end = store.order[store.order.index(("end",)) + 1 :]
+    assert {key[0] for key in after_the_end} <= {"done", "fail"}
+    stands = standings(world.flow, fold(simulation.facts.run, simulation.journal(None)))
+    assert all(each.standing.is_settled for each in stands.values())
+    succeeded = [each for each in stands.values() if each.standing.value == "succeeded"]
+    assert len(store.of("event")) == 2 * len(succeeded)
+    assert isinstance(store.stored["end",], RunEnded)
+
+
+@given(worlds(), st.data())
+def test_duplicates_leave_a_state_as_it_is(world: World, data: st.DataObject) -> None:
+    facts = Facts(world.flow, event(data=dict(world.whens)))
+    records: list[Record] = [facts.started()]
+    for each in world.flow.steps:
+        records += [facts.failed(each.name), facts.succeeded(each.name, 2)]
+    state = fold(facts.run, records)
+    again = data.draw(st.lists(st.sampled_from(records), max_size=5))
+    assert fold(facts.run, [*records, *again]) == state
+
+
+@given(worlds(), st.data())
+def test_the_order_of_different_steps_facts_does_not_change_the_state(world: World, data: st.DataObject) -> None:
+    facts = Facts(world.flow, event(data=dict(world.whens)))
+    results: list[AttemptFailed | AttemptSucceeded] = [facts.succeeded(each.name) for each in world.flow.steps]
+    shuffled = data.draw(st.permutations([facts.started(), *results]))
+    assert fold(facts.run, shuffled) == fold(facts.run, [facts.started(), *results])
