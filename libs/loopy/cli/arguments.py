@@ -3,6 +3,7 @@
 import argparse
 import math
 import re
+from pathlib import Path
 
 SERVICES = ("ingress", "scheduler", "dispatcher", "executor", "console")
 OUTCOMES = ("succeeded", "failed", "skipped", "cancelled", "timed_out", "running")
@@ -41,7 +42,7 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def _directory(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dir", nargs="?", default=".", metavar="DIR", help="the project (default: here)")
+    parser.add_argument("directory", nargs="?", default=".", metavar="DIR", help="the project (default: here)")
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
@@ -68,14 +69,14 @@ def _listener(parser: argparse.ArgumentParser) -> None:
 def compile_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `loopy compile`."""
     _directory(parser)
-    parser.add_argument("--check", action="store_true", help="only check; write no plan and no type stubs")
-    parser.add_argument("--out", metavar="FILE", help="write the plan here (default: .loopy/plans/<hash>.json)")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--check", action="store_true", help="only check; write no plan and no type stubs")
+    target.add_argument(
+        "--out", metavar="FILE", type=Path, help="write the plan here, - is standard output (default: in .loopy/plans/)"
+    )
     formats = ("full", "concise", "json", "github")
     parser.add_argument(
-        "--format",
-        choices=formats,
-        metavar="F",
-        help="full, concise, json or github (default: full; concise in a pipe)",
+        "--format", choices=formats, default="full", metavar="F", help="full (the default), concise, json or github"
     )
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument("--strict", action="store_true", help="let warnings fail the compile")
@@ -91,7 +92,7 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
 
 def init_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `loopy init`."""
-    parser.add_argument("dir", metavar="DIR", help="where to write it; must not hold a project yet")
+    parser.add_argument("directory", metavar="DIR", help="where to write it; must not hold a project yet")
 
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,7 +113,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `loopy serve`."""
     parser.add_argument("service", choices=SERVICES, metavar="SERVICE", help=", ".join(SERVICES))
-    parser.add_argument("dir", nargs="?", metavar="DIR", help="the project (or LOOPY_PROJECT; default: here)")
+    parser.add_argument("directory", nargs="?", metavar="DIR", help="the project (or LOOPY_PROJECT; default: here)")
     parser.add_argument("--rehearse", action="store_true", help="executor: answer for every agent with made-up values")
     parser.add_argument("--pool", metavar="NAME", help="executor: the pool to take attempts from (or LOOPY_POOL)")
     _bus(parser)

@@ -6,27 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loopy.cli.exits import FAILED, OK, CommandError
+
 if TYPE_CHECKING:
     from loopy.compiler.compile import Compiled
-
-DESCRIPTION = """\
-Read the project's files, without running any of them, and check every reference, type, schedule and budget.
-Without an error, write the plan to .loopy/plans/ and type stubs of loopy.events to .loopy/typings/.
-"""
-
-EPILOG = "Exit codes: 0 the graph is ok, 1 something must be mended, 2 there is no project here."
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.description, parser.epilog = DESCRIPTION, EPILOG
-    parser.add_argument("directory", nargs="?", default=".", metavar="DIR", help="the project (default: here)")
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument("--check", action="store_true", help="write nothing")
-    target.add_argument("--out", metavar="FILE", type=Path, help="write the plan to FILE instead; - is standard output")
-    formats = ("full", "concise", "json", "github")
-    parser.add_argument("--format", choices=formats, default="full", help="how mistakes are printed (default: full)")
-    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,21 +21,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         files = load_files(root)
     except ProjectMissing as exc:
-        print(f"loopy compile: {exc}", file=sys.stderr)
-        return 2
+        raise CommandError(str(exc)) from None
     compiled = compile_project(files)
     failed = compiled.plan is None or (args.strict and bool(compiled.diagnostics))
-    written = ""
-    if compiled.plan is not None and not args.check:
-        try:
-            written = _write(compiled, root, args.out)
-        except OSError as exc:
-            print(f"loopy compile: cannot write the plan: {exc}", file=sys.stderr)
-            return 1
+    written = _write(compiled, root, args.out) if compiled.plan is not None and not args.check else ""
     if str(args.out) == "-" and compiled.plan is not None:
-        return int(failed)
+        return FAILED if failed else OK
     sys.stdout.write(_report(compiled, args.format, failed=failed, written=written))
-    return int(failed)
+    return FAILED if failed else OK
 
 
 def _write(compiled: "Compiled", root: Path, out: Path | None) -> str:
@@ -66,11 +42,14 @@ def _write(compiled: "Compiled", root: Path, out: Path | None) -> str:
         return ""
     name = plan_hash(compiled.plan)
     path = out if out is not None else root / ".loopy" / "plans" / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as exc:
+        raise CommandError(f"the plan cannot be written to {path}: {exc.strerror}") from None
     if out is None:
         _write_stubs(root, compiled.plan.events)
-    return f"plan {name} → {path.as_posix()}"
+    return f"plan {name} → {path}"
 
 
 def _write_stubs(root: Path, events: Mapping[str, Any]) -> None:

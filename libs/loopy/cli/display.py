@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from loopy.cli.look import Line, Piece, Screen, counted, line
+from loopy.cli.look import Line, Piece, Screen, counted, duration, line
 from loopy.cli.outline import cascade_branches, rich_tree
 from loopy.cli.sightings import Sightings
 from loopy.cli.story import told
@@ -122,8 +122,8 @@ def display(screen: Screen, plans: Mapping[str, Plan], only: str | None = None) 
     return (LiveDisplay if screen.is_terminal else Display)(screen, plans, only)
 
 
-def summary(cascade: Cascade, seconds: str) -> Line:
-    """What a cascade came to, on one line."""
+def summary(cascade: Cascade) -> Line:
+    """What a cascade came to, on one line; the time is from its first run's start to its last run's end."""
     verdict = Piece("✗ failed", "bad") if cascade.failed else Piece("✓ done", "ok")
     amounts = " · ".join(
         (
@@ -132,4 +132,7 @@ def summary(cascade: Cascade, seconds: str) -> Line:
             counted(len(cascade.events), "event"),
         )
     )
-    return line(verdict, f"  {amounts} in {seconds}")
+    begun = [run.started_at for run in cascade.runs if run.started_at]
+    ended = [run.ended_at for run in cascade.runs if run.ended_at]
+    took = f" in {duration((max(ended) - min(begun)).total_seconds())}" if begun and ended else ""
+    return line(verdict, f"  {amounts}{took}")

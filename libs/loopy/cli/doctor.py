@@ -13,7 +13,7 @@ def run(args: argparse.Namespace) -> int:
     """Print every finding; exit 1 when something is missing."""
     from loopy.cli.checkup import examine
 
-    findings = examine(project_directory(args.dir))
+    findings = examine(project_directory(args.directory))
     missing = sum(finding.state == "missing" for finding in findings)
     if args.json:
         print_json(findings)

@@ -2,16 +2,11 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 
-DESCRIPTION = "Print what a diagnostic means, with an example that is wrong and one that is right."
-EPILOG = "Exit codes: 0 printed, 2 there is no such code."
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.description, parser.epilog = DESCRIPTION, EPILOG
-    parser.add_argument("code", nargs="?", metavar="CODE", help="such as LP302 (default: list every code)")
+from loopy.cli.exits import OK, CommandError
+from loopy.cli.look import print_json
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,15 +14,27 @@ def run(args: argparse.Namespace) -> int:
     from loopy.diagnostics.codes import CODES
 
     if args.code is None:
-        for code, (severity, title) in sorted(CODES.items()):
-            print(f"{code}  {severity:<7}  {title}")
-        return 0
+        _list(CODES, as_json=args.json)
+        return OK
     code = _spelled(args.code)
     if code not in CODES:
-        print(_unknown(args.code, code, sorted(CODES)), file=sys.stderr)
-        return 2
-    _show((files("loopy.diagnostics") / "pages" / f"{code}.md").read_text(encoding="utf-8"))
-    return 0
+        raise CommandError(f"there is no code `{args.code}`", _suggestion(code, sorted(CODES)))
+    page = (files("loopy.diagnostics") / "pages" / f"{code}.md").read_text(encoding="utf-8")
+    if args.json:
+        severity, title = CODES[code]
+        print_json({"code": code, "severity": severity, "title": title, "page": page})
+    else:
+        _show(page)
+    return OK
+
+
+def _list(codes: Mapping[str, tuple[str, str]], *, as_json: bool) -> None:
+    rows = sorted(codes.items())
+    if as_json:
+        print_json([{"code": code, "severity": severity, "title": title} for code, (severity, title) in rows])
+        return
+    for code, (severity, title) in rows:
+        print(f"{code}  {severity:<7}  {title}")
 
 
 def _spelled(code: str) -> str:
@@ -36,12 +43,11 @@ def _spelled(code: str) -> str:
     return f"LP{digits}"
 
 
-def _unknown(written: str, code: str, known: list[str]) -> str:
+def _suggestion(code: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(code, known, n=3, cutoff=0.6)
-    hint = f"did you mean {', '.join(close)}?" if close else "`loopy explain` lists them all"
-    return f"loopy explain: there is no code {written!r}; {hint}"
+    return f"did you mean {', '.join(close)}?" if close else "`loopy explain` lists them all"
 
 
 def _show(page: str) -> None:

@@ -19,5 +19,10 @@ def program() -> str:
 def command(project: Path, *words: str) -> str:
     """A command that talks to a project's server; names the project where it is not found from here by itself."""
     here = Path.cwd()
-    named = () if project in (here, *here.parents) else ("--project", os.path.relpath(project))
+    named = () if project in (here, *here.parents) else ("--project", path_from_here(project))
     return shlex.join((program(), *words, *named))
+
+
+def path_from_here(path: Path) -> str:
+    """The path as one would type it here: relative, unless that is longer."""
+    return min(os.path.relpath(path), str(path), key=len)

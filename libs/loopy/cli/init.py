@@ -12,8 +12,8 @@ GITIGNORE = Path(".gitignore")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the scaffold below `args.dir`; CommandError when something of it is there already."""
-    root = Path(args.dir)
+    """Write the scaffold below `args.directory`; CommandError when something of it is there already."""
+    root = Path(args.directory)
     files = scaffold()
     _refuse_to_overwrite(root, files)
     keeps_gitignore = (root / GITIGNORE).exists()

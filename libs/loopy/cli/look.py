@@ -62,6 +62,11 @@ class Screen:
         self.is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
 
     @property
+    def has_colour(self) -> bool:
+        """Whether colour is to be seen here."""
+        return self.is_terminal and not os.environ.get("NO_COLOR")
+
+    @property
     def console(self) -> "Console":
         """rich's console on this stream; made when it is first needed."""
         from rich.console import Console
@@ -110,9 +115,11 @@ def error_lines(message: str, hint: str) -> list[Line]:
 
 
 def duration(seconds: float) -> str:
-    """A duration in three digits or so: `0.02s`, `12.3s`, `4m05s`, `2h03m`."""
+    """A duration in three digits or so: `4ms`, `0.02s`, `12.3s`, `4m05s`, `2h03m`."""
+    if seconds < 0.01:
+        return f"{max(seconds, 0) * 1000:.0f}ms"
     if seconds < 10:
-        return f"{max(seconds, 0):.2f}s"
+        return f"{seconds:.2f}s"
     if seconds < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -167,15 +174,12 @@ def table(rows: Sequence[Line]) -> list[Line]:
     """Rows whose columns stand under each other; the last column is as long as it is."""
     if not rows:
         return []
-    widths = [max(len(printable(row[i].text)) for row in rows) for i in range(len(rows[0]))]
-    widths[-1] = 0
-    return [
-        tuple(
-            Piece(f"{printable(cell.text):<{width}}" + "  ", cell.style)
-            for cell, width in zip(row, widths, strict=True)
-        )
-        for row in rows
-    ]
+    widths = [max(len(printable(row[i].text)) for row in rows) for i in range(len(rows[0]) - 1)]
+    return [(*map(_padded, row, widths), row[-1]) for row in rows]
+
+
+def _padded(cell: Piece, width: int) -> Piece:
+    return Piece(f"{printable(cell.text):<{width}}  ", cell.style)
 
 
 def counted(number: int, noun: str) -> str:

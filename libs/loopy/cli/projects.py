@@ -1,9 +1,11 @@
 """The project that a command is about: where it lies, and its plan."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopy.cli.exits import FAILED, CommandError
+from loopy.cli.look import stderr_screen
 from loopy.cli.server_file import STATE
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ def find_project(named: str | None) -> Path | None:
 
 def plan_of(project: Path) -> "Plan":
     """The project's plan. What is wrong with it is printed as `loopy compile` prints it, and CommandError raised."""
-    from loopy.cli.compile import show_diagnostics
     from loopy.compiler.compile import compile_project
+    from loopy.diagnostics.render.full import full
     from loopy.project.files import ProjectMissing, load_files
 
     try:
@@ -40,7 +42,7 @@ def plan_of(project: Path) -> "Plan":
     except ProjectMissing as error:
         raise CommandError(str(error), "name a project's directory; `loopy init DIR` makes one") from error
     if compiled.plan is None:
-        show_diagnostics(compiled)
+        sys.stderr.write(full(compiled.diagnostics, compiled.sources, colour=stderr_screen().has_colour))
         raise CommandError(f"{project} does not compile", "mend the errors above", code=FAILED)
     return compiled.plan
 

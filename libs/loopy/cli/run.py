@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve the project until a signal comes, or with `--once` until what was delivered is done."""
     if args.once and not args.deliver:
         raise CommandError("--once ends when what was delivered is done, so it needs --deliver PATH=FILE")
-    project = project_directory(args.dir)
+    project = project_directory(args.directory)
     plan = plan_of(project)
     parcels = packed(args.deliver, plan)
     if not args.rehearse:
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     _warn(plan, rehearse=args.rehearse)
     settings = _settings(args, project, plan)
     with sole_runner(project):
-        session = Session(project, plan, settings.namespace, parcels, once=args.once)
+        session = Session(project, plan, settings, parcels, once=args.once)
         code = _host(project, plan, settings, session)
     return code if code != OK else (FAILED if session.failed else OK)
 

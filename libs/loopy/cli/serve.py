@@ -13,7 +13,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes. Flags come before LOOPY_* variables, these before the project's server.json."""
     from loopy.kit.process import serve_main
 
-    project = project_directory(args.dir or os.environ.get("LOOPY_PROJECT") or ".")
+    project = project_directory(args.directory or os.environ.get("LOOPY_PROJECT") or ".")
     overrides: dict[str, Any] = {
         "project": str(project),
         "nats_url": args.nats,

@@ -2,9 +2,9 @@
 
 import asyncio
 import os
+import shlex
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, TextIO, cast
 from loopy.cli.banner import addresses, headline
 from loopy.cli.display import Display, display, summary
 from loopy.cli.exits import CommandError
-from loopy.cli.hints import command, program
-from loopy.cli.look import LEADS_TO, Line, Piece, counted, duration, error_lines, line, short, stdout_screen, table
+from loopy.cli.hints import command, path_from_here, program
+from loopy.cli.look import Line, Piece, error_lines, line, short, stdout_screen, table
 from loopy.cli.parcels import Parcel, Posted, events_of, post, stored_events
 from loopy.cli.reach import Address, connected
 from loopy.cli.server_file import Whereabouts, announced
+from loopy.cli.values import example_fields
 from loopy.cli.watching import facts
 from loopy.compiler.plan import Plan, plan_hash
 
 if TYPE_CHECKING:
     from loopy.bus.client import Bus
+    from loopy.kit.settings import Settings
     from loopy.runs.cascade import Cascade, CascadeRun
+
+
+PACE_S = 0.12  # a rehearsal is over in an instant; on a terminal its facts are shown so that one can follow them
 
 
 class CurrentStderr:
@@ -44,15 +49,19 @@ class CurrentStderr:
 class Session:
     """Announces the server, delivers parcels to it, and shows what follows. `failed` tells how that ended."""
 
-    def __init__(self, project: Path, plan: Plan, namespace: str, parcels: Sequence[Parcel], *, once: bool) -> None:
+    def __init__(
+        self, project: Path, plan: Plan, settings: "Settings", parcels: Sequence[Parcel], *, once: bool
+    ) -> None:
         self.failed = False
         self.log_stream = cast("TextIO", CurrentStderr())
         self._project = project
         self._plan = plan
-        self._namespace = namespace
+        self._namespace = settings.namespace
+        self._flags = ("--rehearse",) if settings.rehearse else ()
         self._parcels = parcels
         self._once = once
         self._screen = stdout_screen()
+        self._paced = settings.rehearse and self._screen.is_terminal and bool(parcels)
         self._done: dict[str, Cascade] = {}
         self._news = asyncio.Event()
 
@@ -82,6 +91,8 @@ class Session:
     async def _watch(self, bus: "Bus", shown: Display, after: int) -> None:
         async for record in facts(bus, after=after):
             cascade = shown.see(record)
+            if self._paced:
+                await asyncio.sleep(PACE_S)
             if cascade is not None and self._parcels:
                 self._done[cascade.id] = cascade
                 self._news.set()
@@ -97,17 +108,16 @@ class Session:
                 self.failed = True
                 for told in error_lines(error.message, error.hint):
                     shown.say(told)
+        self._paced = False
         for told in self._next():
             shown.say(told)
 
     async def _follow(self, bus: "Bus", http_url: str, parcel: Parcel, shown: Display) -> None:
-        began = time.monotonic()
+        shown.say(line(f"delivering {parcel.file} ", Piece(f"to {parcel.path}", "dim")))
         posted = await post(http_url, parcel)
-        about = f"  POST {parcel.path} {LEADS_TO} {parcel.sensor.name}, delivery {short(posted.delivery)}"
-        shown.say(line(Piece(parcel.file, "name"), Piece(about, "dim")))
         for cascade in await self._finished(bus, posted):
             self.failed = self.failed or cascade.failed
-            shown.say(summary(cascade, duration(time.monotonic() - began)))
+            shown.say(summary(cascade))
 
     async def _finished(self, bus: "Bus", posted: Posted) -> "list[Cascade]":
         """The cascades of a delivery, once all of them are done."""
@@ -120,13 +130,13 @@ class Session:
 
     def _next(self) -> list[Line]:
         if self._once:
-            again = f"{program()} run {os.path.relpath(self._project)} --rehearse"
+            again = shlex.join((program(), "run", path_from_here(self._project), *self._flags))
             return [line(), line("Try next:"), line(f"  {again}", Piece("  serves until Ctrl-C", "dim"))]
         tries = [
             (("runs",), "every run, the newest first"),
             *((("runs", "show", short(run.run)), f"one of {run.workflow}, step by step") for run in self._first_runs()),
             (("tap",), "what passes on the bus, as it passes"),
-            (("trigger", "--help"), f"publish one of {counted(len(self._plan.events), 'event')} by hand"),
+            *((words, f"publish {words[1]} by hand") for words in self._trigger_example()),
         ]
         return [
             line(),
@@ -134,6 +144,12 @@ class Session:
             *table([line(f"  {command(self._project, *words)}", Piece(about, "dim")) for words, about in tries]),
             line(Piece("Ctrl-C ends it; what is under way goes on with the next run.", "dim")),
         ]
+
+    def _trigger_example(self) -> Iterator[tuple[str, ...]]:
+        """An event that starts a workflow, with a value for each of its fields."""
+        for event in filter(self._plan.started_by, self._plan.events):
+            yield ("trigger", event, *example_fields(self._plan.events[event]), "--wait")
+            return
 
     def _first_runs(self) -> "Sequence[CascadeRun]":
         return next((cascade.runs[:1] for cascade in self._done.values()), [])

@@ -3,14 +3,13 @@
 import argparse
 import asyncio
 import sys
-import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopy.cli.exits import FAILED, OK, CommandError
-from loopy.cli.look import Piece, duration, line, stderr_screen, stdout_screen
+from loopy.cli.look import Piece, line, stderr_screen, stdout_screen
 from loopy.cli.projects import find_project, plan_of
 from loopy.cli.reach import Address, connected, find_bus
 from loopy.cli.values import event_data
@@ -52,7 +51,6 @@ async def _published(bus: "Bus", event: "Event", plan: "Plan", *, wait: bool, ti
     from loopy.bus.codec import event_message
     from loopy.bus.streams import RUNS
 
-    began = time.monotonic()
     before = await bus.position(RUNS)
     stored = await bus.publish_once(event_message(bus.subjects, event))
     stdout_screen().line(event.id)
@@ -62,10 +60,10 @@ async def _published(bus: "Bus", event: "Event", plan: "Plan", *, wait: bool, ti
         )
     if not plan.started_by(event.type):
         stderr_screen().line(line(Piece("! ", "warn"), f"{event.type} starts no workflow of this project"))
-    return await _shown(bus, event, plan, before if stored.first else 0, began, timeout_s) if wait else OK
+    return await _shown(bus, event, plan, before if stored.first else 0, timeout_s) if wait else OK
 
 
-async def _shown(bus: "Bus", event: "Event", plan: "Plan", after: int, began: float, timeout_s: float | None) -> int:
+async def _shown(bus: "Bus", event: "Event", plan: "Plan", after: int, timeout_s: float | None) -> int:
     from loopy.cli.display import display, summary
     from loopy.cli.watching import watch_cascade
     from loopy.compiler.plan import plan_hash
@@ -79,7 +77,7 @@ async def _shown(bus: "Bus", event: "Event", plan: "Plan", after: int, began: fl
         raise CommandError(
             f"not done after {timeout_s:g}s; it goes on by itself", "`loopy runs` shows how it ends", code=FAILED
         ) from None
-    screen.line(summary(cascade, duration(time.monotonic() - began)))
+    screen.line(summary(cascade))
     return FAILED if cascade.failed else OK
 
 

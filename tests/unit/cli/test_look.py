@@ -34,7 +34,16 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0, "0.00s"), (-1, "0.00s"), (0.024, "0.02s"), (9.99, "9.99s"), (12.34, "12.3s"), (61, "1m01s"), (7384, "2h03m")],
+    [
+        (0, "0ms"),
+        (-1, "0ms"),
+        (0.0042, "4ms"),
+        (0.024, "0.02s"),
+        (9.99, "9.99s"),
+        (12.34, "12.3s"),
+        (61, "1m01s"),
+        (7384, "2h03m"),
+    ],
 )
 def test_durations_have_about_three_digits(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown

@@ -87,7 +87,7 @@ def test_a_cascade_is_done_with_its_last_fact_and_not_before() -> None:
     done = display.see(last)
     assert done is not None
     assert done.failed
-    assert plain(summary(done, "2.1s")) == "✗ failed  2 runs · 2 steps · 2 events in 2.1s"
+    assert plain(summary(done)) == "✗ failed  2 runs · 2 steps · 2 events in 2.00s"
 
 
 def test_other_cascades_can_be_left_out() -> None:
