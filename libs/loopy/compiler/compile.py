@@ -46,7 +46,7 @@ def compile_project(files: Mapping[str, bytes]) -> Compiled:
 def _compile(project: ProjectDecl, found: list[Diagnostic]) -> Compiled:
     diagnostics = list(found)
     report = diagnostics.append
-    broken = Broken(frozenset(d.span.path for d in diagnostics if d.severity == "error"))
+    broken = Broken.of(diagnostics)
     names = Names(project, broken)
     shapes = [shape_workflow(name, steps, broken, report) for name, steps in _by_workflow(project).items()]
     check_naming(project, report)

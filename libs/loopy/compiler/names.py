@@ -32,6 +32,18 @@ class Broken(msgspec.Struct, frozen=True):
     """The files in which the reader found errors: what is missing from them was perhaps meant to be there."""
 
     paths: frozenset[str]
+    unparsed: frozenset[str]
+
+    @classmethod
+    def of(cls, diagnostics: Iterable[Diagnostic]) -> "Broken":
+        """The files of these errors; those whose syntax was wrong (`LP1xx`) may have lost anything."""
+        errors = [d for d in diagnostics if d.severity == "error"]
+        syntax = frozenset(d.span.path for d in errors if d.code.startswith("LP1"))
+        return cls(frozenset(d.span.path for d in errors), syntax)
+
+    def syntax(self, path: str) -> bool:
+        """Whether this file's syntax was wrong."""
+        return path in self.unparsed
 
     def file(self, path: str) -> bool:
         """Whether this file has errors."""
@@ -89,7 +101,9 @@ class Names:
         """Whether what is declared is all there is: nothing of it was lost to an error in a file."""
         if kind is SKILL:
             return not self._broken.under("skills")
-        return self.has_registry and not self._broken.file(REGISTRY)
+        if not self.has_registry or self._broken.syntax(REGISTRY):
+            return False
+        return bool(self._declared(kind)) or not self._broken.file(REGISTRY)
 
 
 def report_repeats(words: Iterable[Word], report: Report) -> list[Word]:

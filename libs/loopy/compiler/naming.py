@@ -9,9 +9,7 @@ from loopy.compiler.names import Report
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.project.model import Located, ProjectDecl, Word
 
-POOL = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-_RESERVED_STEPS = frozenset(("event", "loop", "true", "false", "null", "none", *keyword.kwlist))
+_REFERABLE = re.compile(r"[A-Za-z_]\w*(-\w+)*", re.ASCII)
 
 
 def check_naming(project: ProjectDecl, report: Report) -> None:
@@ -29,8 +27,8 @@ def check_naming(project: ProjectDecl, report: Report) -> None:
         _case_collisions("steps", steps, report)
     _functions("@sensor", [sensor.name for sensor in project.sensors], report)
     _functions("@tool", [tool.name for tool in project.tools], report)
-    _reserved(project, report)
-    _pools(project, report)
+    _unreadable_steps(project, report)
+    _reserved_events(project, report)
 
 
 def _workflows(project: ProjectDecl) -> list[Word]:
@@ -60,22 +58,20 @@ def _functions(decorator: str, names: Iterable[Word], report: Report) -> None:
             report(Diagnostic("LP409", headline, word.span, also=also, help="rename one of them"))
 
 
-def _reserved(project: ProjectDecl, report: Report) -> None:
+def _unreadable_steps(project: ProjectDecl, report: Report) -> None:
     for step in project.steps:
-        if step.name in _RESERVED_STEPS:
-            headline = f"a step cannot be called `{step.name}`: in prose and conditions the word means something else"
-            report(Diagnostic("LP410", headline, step.span, help=f"rename `{step.path}`"))
+        if step.output and (not _REFERABLE.fullmatch(step.name) or step.name in keyword.kwlist):
+            headline = (
+                f"`{{{{ {step.name}.{step.output[0].name.value} }}}}` cannot be read: `{step.name}` is not a word here"
+            )
+            help_ = f"rename `{step.path}`: a letter, then letters, digits, `_` and single `-`, and no word of Python's"
+            report(Diagnostic("LP410", headline, step.span, help=help_))
+
+
+def _reserved_events(project: ProjectDecl, report: Report) -> None:
     for event in project.registry.events:
         prefix, dot, _ = event.name.value.partition(".")
         if dot and prefix.casefold() in map(str.casefold, RESERVED_PREFIXES):
             headline = f"events that begin with `{prefix}.` are reserved for {prefix}'s own"
             help_ = f"call it `{event.name.value.replace('.', '')}`, for instance"
             report(Diagnostic("LP413", headline, event.name.span, "reserved prefix", help=help_))
-
-
-def _pools(project: ProjectDecl, report: Report) -> None:
-    for step in project.steps:
-        if step.pool is not None and not POOL.fullmatch(step.pool.value):
-            headline = f"`{step.pool.value}` cannot be the name of a pool"
-            help_ = "use letters, digits, `_` and `-`, at most 64: the name is part of a subject on the bus"
-            report(Diagnostic("LP414", headline, step.pool.span, help=help_))

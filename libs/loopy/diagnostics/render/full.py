@@ -55,8 +55,8 @@ class _Page:
         explain = f"(loopy explain {diagnostic.code})"
         help_ = f"{self._styled('help', 'help')}: {diagnostic.help}      {explain}" if diagnostic.help else explain
         lines = [f"{margin} {self._styled('=', 'frame')} {help_}"]
-        bar = self._styled("|", "frame")
-        return lines + [f"{margin} {bar}   {line}" for line in diagnostic.paste.splitlines()]
+        # At the margin, so that it can be copied as it is.
+        return [*lines, "", *diagnostic.paste.splitlines()] if diagnostic.paste else lines
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._colour else text
