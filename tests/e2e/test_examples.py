@@ -123,13 +123,14 @@ def sensed(project: Path, since: datetime | None, until: datetime) -> list[str]:
 
 
 def test_a_metric_is_announced_in_the_window_in_which_it_rises_to_its_threshold(ai_sre: Path) -> None:
-    with (ai_sre / "metrics" / "goals.csv").open("a") as samples:
-        samples.write("2026-01-12T09:15:00Z,g-123,99.5,99.5\n2026-01-12T09:20:00Z,g-123,99.9,99.5\n")
+    samples = ["05:00Z,g-1,98.8", "08:00Z,g-2,97.0", "10:00Z,g-2,97.1", "15:00Z,g-1,99.5", "20:00Z,g-1,99.9"]
+    table = ["time,goal_id,value,threshold", *(f"2026-01-12T09:{sample},99.5" for sample in samples)]
+    (ai_sre / "metrics" / "goals.csv").write_text("\n".join(table))
     bind(registered_events(ai_sre))
     windows = [NINE + timedelta(minutes=minutes) for minutes in (5, 10, 15, 20, 25)]
     announced = [sensed(ai_sre, since, until) for since, until in pairwise(windows)]
-    assert announced == [[], ["g-123"], [], []]
-    assert sensed(ai_sre, None, windows[2]) == ["g-123"]
+    assert announced == [[], ["g-1"], [], []]
+    assert sensed(ai_sre, None, windows[2]) == ["g-1"]
 
 
 def registered_events(project: Path) -> dict[str, Any]:
@@ -149,7 +150,8 @@ def test_make_run_tells_the_whole_story_and_ends(ai_sre: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "hosting sensor webhooks · 1 schedule armed · waiting for events" in done.stdout
-    told = [done.stdout.index(what) for what in ("Incident", "triage/investigate", "WorkItem", *RESOLVE, "GoalShipped")]
+    story = done.stdout.partition("\n\n")[2]
+    told = [story.index(what) for what in ("Incident", "triage/investigate", "WorkItem", *RESOLVE, "GoalShipped")]
     assert told == sorted(told)
 
 
@@ -161,9 +163,7 @@ async def what_follows(project: Path, nats_url: str, namespace: str, event: str,
     async with services(ALL, project, settings):
         await bus.publish_once(event_message(bus.subjects, first))
         async with asyncio.timeout(20):
-            async for cascade in follow_cascade(bus, "first"):
-                if cascade.done:
-                    break
+            *_, cascade = [state async for state in follow_cascade(bus, "first")]
     await bus.close()
     return cascade
 
