@@ -49,6 +49,12 @@ def settling_facts(subjects: Subjects, request: AttemptRequested) -> tuple[str, 
     )
 
 
+def is_known(plan: Plan, request: AttemptRequested) -> bool:
+    """Whether the plan has the step that is to be executed; a dispatcher never asks for another."""
+    workflow = plan.workflows.get(request.workflow)
+    return workflow is not None and any(step.name == request.step for step in workflow.steps)
+
+
 def agent_of(plan: Plan, request: AttemptRequested, *, rehearse: bool) -> Agent:
     """Who executes the attempt; in a rehearsal the same agent by name, with the runtime that makes answers up."""
     agent = plan.agents[plan.workflows[request.workflow].step(request.step).agent]

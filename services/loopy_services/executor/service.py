@@ -19,6 +19,7 @@ from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, V
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import RUNS, executor_consumer
 from loopy.clock import Clock
+from loopy.compiler.plan import Plan
 from loopy.kit.service import Host
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from loopy.sandboxes.providers import Providers, installed_providers
@@ -53,19 +54,24 @@ class Executor:
         plan = await self._plans.get(request.plan)
         if plan is None:
             return _without_plan(message, request)
+        if not core.is_known(plan, request):
+            return DeadLetter("unknown_step", f"plan {request.plan} has no step {request.workflow}/{request.step}")
+        await self._bus.publish_once(await self._executed(plan, request))
+        return Ack()
+
+    async def _executed(self, plan: Plan, request: AttemptRequested) -> Outgoing:
+        """The fact of how the attempt ended, ready to be published."""
         log = _log.bind(run=request.run, step=request.step, attempt=request.attempt)
         log.info("attempt.started", workflow=request.workflow)
         taking = core.Taking(request, self._name, self._clock.now())
         try:
             answer = await self._execution.perform(plan, request)
-            fact = self._publishable(core.succeeded(taking, self._clock.now(), answer))
+            success = self._publishable(core.succeeded(taking, self._clock.now(), answer))
         except HarnessError as error:
-            fact = self._message(core.failed(taking, self._clock.now(), error))
             log.warning("attempt.failed", reason=error.reason, detail=core.shortened(error.detail))
-        else:
-            log.info("attempt.succeeded")
-        await self._bus.publish_once(fact)
-        return Ack()
+            return self._message(core.failed(taking, self._clock.now(), error))
+        log.info("attempt.succeeded")
+        return success
 
     def _message(self, fact: AttemptSucceeded | AttemptFailed) -> Outgoing:
         return record_message(self._bus.subjects, fact)
@@ -109,9 +115,12 @@ async def serve(host: Host) -> None:
 
 
 def _prepare(host: Host, providers: Providers) -> None:
-    """Make the plan's providers, so that what they kept of earlier runs is found, and warn of plain processes."""
+    """Make the plan's providers, so that what they kept of earlier runs is found, and log which isolate nothing.
+
+    It is a line for the log, not a warning: who starts `loopy run` is warned there, once.
+    """
     for sandbox in used_sandboxes(host.plan):
         if sandbox.provider in installed_providers():
             providers.get(sandbox.provider)
     for warning in plain_processes(host.plan):
-        _log.warning("sandbox.plain", detail=warning)
+        _log.info("sandbox.plain", detail=warning)

@@ -221,6 +221,12 @@ async def test_the_tree_dies_with_an_executor_that_is_killed(tmp_path: Path) -> 
     await executor.wait()
 
 
+async def test_a_program_that_kills_its_supervisor_is_told_apart(run: Run) -> None:
+    with pytest.raises(SandboxError, match="watched over `sh` was killed") as caught:
+        await run("sh", "-c", "kill -9 $PPID")
+    assert caught.value.retryable
+
+
 async def test_directories_end_with_the_attempt_that_owns_them(tmp_path: Path) -> None:
     provider = LocalProvider(tmp_path)
     async with provider.open(SANDBOX, Placement("r1", "fix", 1, "step")) as session:
