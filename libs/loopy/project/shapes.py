@@ -173,7 +173,7 @@ class Shapes:
         number = entry.value.number() if minutes else None
         seconds = seconds_of(entry.value.text.strip()) if number is None else number * 60
         if seconds is None or seconds <= 0:
-            headline = f"`{entry.value.text}` is not {wanted}"
+            headline = f"`{entry.value.text}` is not a duration"
             self.report("LP119", headline, entry.value.span, f"expected {wanted}", hint=_unit_hint(entry.value))
             return None
         return Located(seconds, entry.value.span)

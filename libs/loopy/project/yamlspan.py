@@ -43,6 +43,7 @@ class _TreeReader:
         self.diagnostics: list[Diagnostic] = []
         self._path = path
         self._first_line = first_line
+        self._lines = text.split("\n")
         self._mask = Mask(text)
         self._parser = _LOADER(self._mask.masked)
         self._foreign = False
@@ -74,13 +75,13 @@ class _TreeReader:
             raise _Unreadable
         return self._pairs(event, depth) if isinstance(event, yaml.MappingStartEvent) else self._items(event, depth)
 
-    def _text(self, event: Any) -> Text:
+    def _text(self, event: Any) -> Text | Lost:
         text = self._mask.unmask(event.value)
         if event.style in ("|", ">"):
             return Text(text, self._span(event, 1), plain=False)
         span = self._span(event)
         if event.style == '"' and not text.replace("\n", "").replace("\t", "").isprintable():
-            self._refuse_control(text, span)
+            return self._printable(text, span)
         return Text(text, span, plain=not event.style)
 
     def _items(self, start: Any, depth: int) -> Items:
@@ -91,7 +92,8 @@ class _TreeReader:
             event = self._next()
         return Items(tuple(items), self._around(start, event, items))
 
-    def _pairs(self, start: Any, depth: int) -> Pairs:
+    def _pairs(self, start: Any, depth: int) -> Pairs | Lost:
+        """A map, or nothing where every key of it was wrong."""
         entries: dict[str, Entry] = {}
         values: list[Tree] = []
         event = self._next()
@@ -102,7 +104,8 @@ class _TreeReader:
             if key is not None and self._is_new(key, entries):
                 entries[key.text] = Entry(key, value)
             event = self._next()
-        return Pairs(tuple(entries.values()), self._around(start, event, values))
+        span = self._around(start, event, values)
+        return Lost(span) if values and not entries else Pairs(tuple(entries.values()), span)
 
     def _key(self, event: Any, depth: int) -> Text | None:
         key = self._node(event, depth + 1)
@@ -138,10 +141,13 @@ class _TreeReader:
             self._report("LP106", headline, span, kind, "write the value out where it is used, without anchors or tags")
         self._foreign = True
 
-    def _refuse_control(self, text: str, span: Span) -> None:
-        bad = next((c for c in text if (c < " " and c not in "\n\t") or c == "\x7f"), None)
-        if bad is not None:
-            self._report("LP102", f"this text holds the control character U+{ord(bad):04X}", span, "in this text")
+    def _printable(self, text: str, span: Span) -> Text | Lost:
+        """Text in double quotes, whose escapes may have made control characters of it."""
+        bad = next((c for c in text if (c < " " and c not in "\n\t") or "\x7f" <= c < "\xa0"), None)
+        if bad is None:
+            return Text(text, span, plain=False)
+        self._report("LP102", f"this text holds the control character U+{ord(bad):04X}", span, "in this text")
+        return Lost(span)
 
     def _around(self, start: Any, end: Any, values: list[Tree]) -> Span:
         """A collection's place: to its closing bracket, or to the end of its last value where it has none."""
@@ -155,11 +161,14 @@ class _TreeReader:
     def _span(self, event: Any, width: int | None = None) -> Span:
         line, column = self._place(event.start_mark)
         if width is not None:
-            return Span.of(self._path, line, column, width)
+            rest = len(self._lines[line - self._first_line]) + 1 - column
+            return Span.of(self._path, line, column, min(width, rest))
         return Span(self._path, line, column, *self._place(event.end_mark))
 
     def _place(self, mark: Any) -> tuple[int, int]:
-        return mark.line + self._first_line, mark.column + 1
+        """A mark's line and column; a mark behind the end of the text is moved to it."""
+        line = min(mark.line, len(self._lines) - 1)
+        return line + self._first_line, min(mark.column, len(self._lines[line])) + 1
 
     def _report(self, code: str, headline: str, span: Span, label: str = "", help_: str = "") -> None:
         self.diagnostics.append(Diagnostic(code, headline, span, label, help=help_))
