@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -35,7 +35,7 @@ class Origin(msgspec.Struct, frozen=True):
     traceparent: str | None = None
 
 
-def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """A request's headers by lower-case name; what is there more than once is joined by commas."""
     headers: dict[str, str] = {}
     for name, value in raw:

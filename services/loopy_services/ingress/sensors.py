@@ -31,16 +31,29 @@ def load_sensors(project: Path, plan: Plan) -> dict[str, LoadedSensor]:
     root = project.resolve()
     if str(root) not in sys.path:
         sys.path.append(str(root))
-    modules: dict[str, ModuleType] = {}
     problems: list[str] = []
+    modules = _modules(root, plan, problems)
+    loaded: dict[str, LoadedSensor] = {}
+    for name, sensor in plan.sensors.items():
+        function = getattr(modules.get(sensor.module), name, None)
+        if callable(function):
+            loaded[name] = LoadedSensor(sensor, function)
+        elif sensor.module in modules:
+            problems.append(f"{sensor.module} has no function {name} once it is imported")
+    if problems:
+        raise CannotStart("\n".join(problems))
+    return loaded
+
+
+def _modules(root: Path, plan: Plan, problems: list[str]) -> dict[str, ModuleType]:
+    """The modules of the plan's sensors by path; of one that does not import, the problem is added."""
+    modules: dict[str, ModuleType] = {}
     for path in sorted({sensor.module for sensor in plan.sensors.values()}):
         try:
             modules[path] = _imported(root, path)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (an author's module may raise anything)
             problems.append(f"{path} does not import: {error_text(error)}{_line_of(error, root / path)}")
-    if problems:
-        raise CannotStart("\n".join(problems))
-    return {name: LoadedSensor(sensor, getattr(modules[sensor.module], name)) for name, sensor in plan.sensors.items()}
+    return modules
 
 
 def error_text(error: BaseException) -> str:

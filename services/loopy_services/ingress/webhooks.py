@@ -27,7 +27,7 @@ STORE_S = 5.0  # then the sender is told to come again
 RETRY_AFTER = {"Retry-After": "5"}
 API = "/api"
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(service="ingress")
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
 
