@@ -82,6 +82,8 @@ class Simulation:
         self.publish(("start",), self.facts.started())
 
     def publish(self, key: Key, value: Any) -> None:
+        if key not in self.store.stored and isinstance(value, AttemptRequested):
+            self.wanted_now(value)
         if self.store.publish(key, value):
             self.pending.append(key)
 
@@ -120,7 +122,6 @@ class Simulation:
         return True
 
     def execute(self, requested: AttemptRequested) -> None:
-        self.ready_by_its_predecessors(requested)
         name, attempt = requested.step, requested.attempt
         if self.world.behaviours[name][attempt - 1] == "succeeds":
             self.publish(("done", name), self.facts.succeeded(name, attempt, emits=(emitted("E"), emitted("E"))))
@@ -128,11 +129,13 @@ class Simulation:
             retryable = self.world.behaviours[name][attempt - 1] == "fails"
             self.publish(("fail", name, str(attempt)), self.facts.failed(name, attempt, retryable=retryable))
 
-    def ready_by_its_predecessors(self, requested: AttemptRequested) -> None:
+    def wanted_now(self, requested: AttemptRequested) -> None:
+        """A step starts when its predecessors are settled and one succeeded, and while it is not settled itself."""
         stands = standings(self.world.flow, fold(self.facts.run, self.journal(None)))
         before = [stands[name].standing for name in self.world.flow.step(requested.step).after]
         assert all(each.is_settled for each in before)
         assert not before or any(each.value == "succeeded" for each in before)
+        assert not stands[requested.step].standing.is_settled
 
 
 class DoublingSimulation(Simulation):
@@ -214,6 +217,11 @@ def choices(data: st.DataObject) -> Callable[[int], int]:
     return lambda count: data.draw(st.integers(0, count - 1))
 
 
+def kinds_after_the_end(store: Store) -> set[str]:
+    """What a fact calls for that was stored before the end, yet dealt with after it, and late results."""
+    return {key[0] for key in store.order[store.order.index(("end",)) + 1 :]}
+
+
 @given(worlds(), st.data())
 def test_a_run_comes_to_what_its_graph_says_each_thing_once(world: World, data: st.DataObject) -> None:
     simulation = Simulation(world, choices(data))
@@ -223,7 +231,7 @@ def test_a_run_comes_to_what_its_graph_says_each_thing_once(world: World, data: 
     assert set(store.of("skip")) == wanted.skipped
     assert len(store.of("event")) == wanted.events
     assert store.stored["end",].outcome == wanted.outcome
-    assert store.order[-1] == ("end",)
+    assert kinds_after_the_end(store) <= {"event", "skip"}
 
 
 @given(worlds(), st.data())
@@ -231,8 +239,7 @@ def test_attempts_done_twice_neither_double_nor_revive_anything(world: World, da
     simulation = DoublingSimulation(world, choices(data))
     simulation.go()
     store = simulation.store
-    after_the_end = store.order[store.order.index(("end",)) + 1 :]
-    assert {key[0] for key in after_the_end} <= {"done", "fail"}
+    assert "attempt" not in kinds_after_the_end(store)
     stands = standings(world.flow, fold(simulation.facts.run, simulation.journal(None)))
     assert all(each.standing.is_settled for each in stands.values())
     succeeded = [each for each in stands.values() if each.standing.value == "succeeded"]

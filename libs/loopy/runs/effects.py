@@ -37,7 +37,10 @@ class StartTimer(msgspec.Struct, frozen=True):
 
 
 class EndRun(msgspec.Struct, frozen=True):
-    """Record the run's outcome. It comes last: nothing of the run follows it."""
+    """Record the run's outcome: every step is settled, no attempt follows.
+
+    Facts are dealt with side by side, so an event that another fact calls for may be published a moment later.
+    """
 
     end: RunEnded
 

@@ -93,7 +93,7 @@ class RunDecider:
         return plan.workflows.get(started.workflow) if plan is not None else None
 
     async def _perform(self, effects: Sequence[Effect]) -> None:
-        """Publish what must exist; the run's end after all else."""
+        """Publish what must exist; the run's end after all else that the same fact calls for."""
         last = [effect for effect in effects if isinstance(effect, EndRun)]
         await self._publish([effect for effect in effects if not isinstance(effect, EndRun)])
         await self._publish(last)
