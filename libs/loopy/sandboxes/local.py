@@ -6,6 +6,7 @@ directory, and an end: at the wall clock every process is killed, and none is le
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from loopy.sandboxes.workspaces import Workspace, Workspaces, remove
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LANGUAGE = "C.UTF-8"
+
+_log = logging.getLogger("loopy.sandboxes")
 
 
 class LocalSession:
@@ -96,5 +99,9 @@ class LocalProvider:
 
 
 async def _remove_all(directories: Iterable[Path]) -> None:
+    """Remove directories. One that cannot be is logged: what an attempt answered must not be lost over its litter."""
     for directory in directories:
-        await asyncio.to_thread(remove, directory)
+        try:
+            await asyncio.to_thread(remove, directory)
+        except OSError as error:
+            _log.warning("sandbox.not_removed", extra={"directory": str(directory), "error": error.strerror})

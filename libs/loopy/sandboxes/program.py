@@ -24,6 +24,8 @@ async def run_program(
 
     When the caller is cancelled, or dies, the whole tree is killed. SandboxError when it cannot be started.
     """
+    if any("\0" in word for word in command):
+        raise SandboxError("a word of the command holds a NUL character, which no program can take", retryable=False)
     lifeline, theirs = socket.socketpair()
     with lifeline:
         lifeline.setblocking(False)

@@ -227,6 +227,26 @@ async def test_a_program_that_kills_its_supervisor_is_told_apart(run: Run) -> No
     assert caught.value.retryable
 
 
+async def test_a_command_with_a_nul_is_refused(run: Run) -> None:
+    with pytest.raises(SandboxError, match="holds a NUL"):
+        await run("echo", "a\0b")
+
+
+async def test_a_directory_that_cannot_be_removed_costs_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(directory: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", str(directory))
+
+    provider = LocalProvider(tmp_path)
+    async with provider.open(SANDBOX, PLACEMENT) as session:
+        finished = await session.execute(["true"])
+        monkeypatch.setattr("loopy.sandboxes.local.remove", refuse)
+    await provider.end_run("r1")
+    assert finished.exit_code == 0
+    assert [record.message for record in caplog.records] == ["sandbox.not_removed"] * 2
+
+
 async def test_directories_end_with_the_attempt_that_owns_them(tmp_path: Path) -> None:
     provider = LocalProvider(tmp_path)
     async with provider.open(SANDBOX, Placement("r1", "fix", 1, "step")) as session:
