@@ -14,6 +14,8 @@ RUNTIMES: dict[str, str] = {
 DEFAULT_RUNTIME = "claude-code"
 WITHOUT_MODEL = frozenset(("command", "rehearsal"))
 
+PROVIDERS = ("local", "docker", "daytona")
+
 BUILT_IN_TOOLS = ("github",)
 """Providers of built-in tools: `github/open_pr`."""
 

@@ -9,6 +9,7 @@ from loopy.compiler.names import Report
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.project.model import Located, ProjectDecl, Word
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REFERABLE = re.compile(r"[A-Za-z_]\w*(-\w+)*", re.ASCII)
 
 
@@ -29,6 +30,7 @@ def check_naming(project: ProjectDecl, report: Report) -> None:
     _functions("@tool", [tool.name for tool in project.tools], report)
     _unreadable_steps(project, report)
     _reserved_events(project, report)
+    _pools(project, report)
 
 
 def _workflows(project: ProjectDecl) -> list[Word]:
@@ -75,3 +77,11 @@ def _reserved_events(project: ProjectDecl, report: Report) -> None:
             headline = f"events that begin with `{prefix}.` are reserved for {prefix}'s own"
             help_ = f"call it `{event.name.value.replace('.', '')}`, for instance"
             report(Diagnostic("LP413", headline, event.name.span, "reserved prefix", help=help_))
+
+
+def _pools(project: ProjectDecl, report: Report) -> None:
+    for step in project.steps:
+        if step.pool is not None and not _TOKEN.fullmatch(step.pool.value):
+            headline = f"`{step.pool.value}` cannot be the name of a pool"
+            help_ = "use letters, digits, `_` and `-`, at most 64: the name is part of a subject on the bus"
+            report(Diagnostic("LP414", headline, step.pool.span, help=help_))

@@ -174,6 +174,8 @@ class _Checker:
             case nodes.List():
                 kinds = [self._value(item, names, known).kind for item in node.items]
                 return Seen(ListOf(kinds[0] if kinds and all(kind == kinds[0] for kind in kinds) else UNKNOWN))
+            case nodes.Getattr():
+                return self._field(node, names, known)
             case nodes.Getitem():
                 return self._index(node, names, known)
             case _:
@@ -185,6 +187,15 @@ class _Checker:
         if name in names:
             return descend(Seen(names[name], name), parts, Source(names[name]), known, self._report)
         return self._scope.look_up(parts, known, self._report)
+
+    def _field(self, node: nodes.Getattr, names: Locals, known: Known) -> Seen:
+        """A field of what is not a plain reference: `a.list[0].field`."""
+        seen = self._value(node.node, names, known)
+        start, width = self._stretch(node.node)
+        text = self._text[start : start + width]
+        inner = Seen(seen.kind, text)
+        parts = [Part(text, start), Part(node.attr, self._text.find(node.attr, start + width))]
+        return descend(inner, parts, Source(seen.kind), known, self._report)
 
     def _choice(self, node: nodes.CondExpr, names: Locals, known: Known) -> Seen:
         holds, fails = self._test(node.test, names, known)

@@ -1,6 +1,6 @@
 """What the registry, steps and sensors refer to: it must exist."""
 
-from loopy.compiler.catalogue import RUNTIMES
+from loopy.compiler.catalogue import PROVIDERS, RUNTIMES
 from loopy.compiler.names import AGENT, EVENT, SANDBOX, SKILL, Names, Report, report_repeats
 from loopy.compiler.suggest import did_you_mean, listed
 from loopy.diagnostics.diagnostic import Diagnostic
@@ -25,6 +25,9 @@ def _registry(project: ProjectDecl, names: Names, report: Report) -> None:
     registry = project.registry
     for agent in (*filter(None, (registry.defaults,)), *registry.agents):
         _agent(agent, names, report)
+    for sandbox in registry.sandboxes:
+        if sandbox.provider is not None and sandbox.provider.value not in PROVIDERS:
+            report(_unknown("LP308", "provider", sandbox.provider, PROVIDERS))
     for expectation in registry.expectations:
         _expectation(expectation, names, report)
     for limit in registry.limits.workflows:
@@ -66,8 +69,8 @@ def _step(step: StepDecl, names: Names, report: Report) -> None:
         names.resolve(EVENT, step.on.event, report)
     if step.agent is not None:
         names.resolve(AGENT, step.agent, report)
-    for emission in step.emits:
-        names.resolve(EVENT, emission.event, report)
+    for event in report_repeats([emission.event for emission in step.emits], report):
+        names.resolve(EVENT, event, report)
 
 
 def _sensor(sensor: SensorDecl, names: Names, report: Report) -> None:

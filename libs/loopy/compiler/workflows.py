@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from loopy.compiler.graph import Graph
-from loopy.compiler.names import Broken, Report
+from loopy.compiler.names import Broken, Report, report_repeats
 from loopy.compiler.suggest import nearest
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.diagnostics.span import Span
@@ -76,7 +76,7 @@ def _parents(
 ) -> tuple[str, ...]:
     """The steps that this one runs after, as far as they exist."""
     found: list[str] = []
-    for word in step.after or ():
+    for word in report_repeats(step.after or (), report):
         if word.value == step.name:
             help_ = "name a step that runs before it"
             report(Diagnostic("LP405", f"`{step.name}` runs after itself", word.span, help=help_))

@@ -50,6 +50,7 @@ CODES: dict[str, tuple[Literal["error", "warning"], str]] = {
     "LP305": ("error", "an unknown sandbox"),
     "LP306": ("error", "an unknown skill"),
     "LP307": ("error", "an unknown runtime"),
+    "LP308": ("error", "an unknown sandbox provider"),
     "LP309": ("error", "limits for an unknown workflow"),
     "LP310": ("error", "a reference to a step that is not upstream"),
     "LP311": ("error", "a name without a step or event before it"),
@@ -68,6 +69,7 @@ CODES: dict[str, tuple[Literal["error", "warning"], str]] = {
     "LP411": ("error", "a key that only the entry step may have"),
     "LP412": ("error", "a key that only a schedule may have"),
     "LP413": ("error", "an event has a reserved prefix"),
+    "LP414": ("error", "a name that cannot be part of a subject"),
     # Types (the reader).
     "LP501": ("error", "an unknown type"),
     "LP502": ("error", "a type cannot be read"),
