@@ -13,17 +13,17 @@ _CONFIG = """\
 listen: "127.0.0.1:{port}"
 ports_file_dir: "{directory}"
 {authorization}
-jetstream {{ store_dir: "{directory}/js", max_file_store: 100TB }}
-max_payload: {max_payload}
+{jetstream}
+max_payload: 8MB
 """
 
 
 class NatsServer:
     """A server on a free port, in a directory of its own. A missing binary is an error (ServerError)."""
 
-    def __init__(self, directory: Path, *, max_payload: str = "8MB", token: str | None = None) -> None:
+    def __init__(self, directory: Path, *, jetstream: bool = True, token: str | None = None) -> None:
         self._directory = directory
-        self._max_payload = max_payload
+        self._jetstream = jetstream
         self._token = token
         self._process: subprocess.Popen[bytes] | None = None
         self.port = -1
@@ -40,7 +40,9 @@ class NatsServer:
             _CONFIG.format(
                 port=self.port,
                 directory=self._directory,
-                max_payload=self._max_payload,
+                jetstream=f'jetstream {{ store_dir: "{self._directory}/js", max_file_store: 100TB }}'
+                if self._jetstream
+                else "",
                 authorization=f'authorization {{ token: "{self._token}" }}' if self._token else "",
             )
         )

@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import nats.errors
@@ -16,7 +15,7 @@ from loopy.bus.api import check_reply
 from loopy.bus.conversations import Conversations
 from loopy.bus.errors import ApiRefused, BusError, Unavailable
 from loopy.bus.subjects import token
-from loopy.bus.tolerant import TolerantClient, in_words, without_credentials
+from loopy.bus.tolerant import TolerantClient, in_words, server_addresses, without_credentials
 
 OLDEST_SERVER = (2, 12)
 CONNECT_TIMEOUT_S = 5
@@ -46,20 +45,22 @@ class Connection:
     @classmethod
     async def open(cls, url: str, name: str) -> "Connection":
         """Connect. BusError names the server without its credentials, what is wrong with it, and what to do."""
+        where = without_credentials(url)
+        try:
+            servers = server_addresses(url)
+        except ValueError as error:
+            raise BusError(f"{where!r} is not the address of a NATS server: write nats://HOST:PORT") from error
         connection = cls(name)
         try:
-            await connection._connect(url)
-            await connection._check_server(without_credentials(url))
+            await connection._connect(servers, where)
+            await connection._check_server(where)
         except BaseException:
             await connection.close()
             raise
         connection._opened = True
         return connection
 
-    async def _connect(self, url: str) -> None:
-        servers = [part.strip() for part in url.split(",") if part.strip()]
-        if not servers or any(urlsplit(server).scheme not in ("nats", "tls") for server in servers):
-            raise BusError(f"{without_credentials(url)!r} is not the address of a NATS server: write nats://HOST:PORT")
+    async def _connect(self, servers: list[str], where: str) -> None:
         dial = asyncio.create_task(self._dial(servers))
         failures = asyncio.create_task(self._failed(len(servers)))
         try:
@@ -67,13 +68,13 @@ class Connection:
             if dial.done():
                 return dial.result()
             why = failures.result() if failures.done() else f"no answer within {CONNECT_TIMEOUT_S:g} seconds"
-        except (OSError, nats.errors.Error, ValueError) as error:
+        except (OSError, nats.errors.Error) as error:
             why = in_words(error)
         finally:
             dial.cancel()
             failures.cancel()
             await asyncio.gather(dial, failures, return_exceptions=True)
-        raise BusError(f"cannot reach NATS at {without_credentials(url)}: {why}")
+        raise BusError(f"cannot reach NATS at {where}: {why}")
 
     async def _dial(self, servers: list[str]) -> None:
         await self._client.connect(

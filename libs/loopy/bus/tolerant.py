@@ -1,13 +1,21 @@
 """nats-py's client, made to endure what a stranger may send, and its errors in plain words."""
 
 import ssl
+from urllib.parse import urlsplit
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+FLUSH_TIMEOUT_S = 2
+
 
 class TolerantClient(Client):
-    """A client whose reader does not end at a subject or at headers that are not UTF-8."""
+    """A client whose reader does not end at a subject or at headers that are not UTF-8, and whose flush flushes."""
+
+    async def flush(self, timeout: int = FLUSH_TIMEOUT_S) -> None:  # noqa: ASYNC109  the signature is nats-py's
+        """Return when the server has had all that was sent: nats-py's own ping overtakes what waits to be written."""
+        await self._flush_pending(force_flush=True)
+        await super().flush(timeout)
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
@@ -43,6 +51,18 @@ def in_words(error: Exception | None) -> str:
     if "authorization violation" in text.lower():
         return "it refuses the credentials"
     return text or type(error).__name__
+
+
+def server_addresses(url: str) -> list[str]:
+    """The addresses in a list separated by commas. ValueError when one of them is none."""
+    addresses = [part.strip() for part in url.split(",") if part.strip()]
+    for address in addresses:
+        parts = urlsplit(address)
+        if parts.scheme not in ("nats", "tls") or not parts.hostname or parts.port == 0:
+            raise ValueError(f"not a NATS server's address: {without_credentials(address)}")
+    if not addresses:
+        raise ValueError("no address")
+    return addresses
 
 
 def without_credentials(url: str) -> str:
