@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-_PATH = re.compile(r"`([\w./-]+)`:?")
+_PATH = re.compile(r"`([^`\n]+\.(?:md|yml|py))`:?")
 _FENCE = re.compile(r"(`{3,})\w*")
 _EXPECTED = re.compile(r'#! (error|warning): (\d+) \[(LP\d{3})\](?: "(.*)")?')
 

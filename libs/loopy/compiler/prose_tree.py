@@ -57,6 +57,7 @@ class _Checker:
                     self._loop(statement, names, known)
                 case _:
                     self._refuse(statement, f"`{{% {self._word(statement.lineno)} %}}`")
+                    names = {**names, **_defined(statement)}
 
     def _print(self, node: nodes.Expr, names: Locals, known: Known) -> None:
         if isinstance(node, nodes.TemplateData):
@@ -271,6 +272,13 @@ def _parts(node: nodes.Node, text: str) -> list[Part]:
         plain = name.replace(HYPHEN, "-")
         parts.append(Part(plain, text.find(plain, text.find(".", parts[-1].end))))
     return parts
+
+
+def _defined(statement: nodes.Node) -> Locals:
+    """The names that a refused statement would have defined: what uses them is not a second mistake."""
+    stored = {node.name for node in statement.find_all(nodes.Name) if node.ctx == "store"}
+    named = {statement.name} if isinstance(statement, nodes.Macro) else {getattr(statement, "target", None)}
+    return {name: UNKNOWN for name in stored | named if isinstance(name, str)}
 
 
 def _there(seen: Seen) -> Known:
