@@ -23,7 +23,6 @@ from tests.integration.executor.desk import (
     requested,
     write,
 )
-from tests.support.nats_server import NatsServer
 from tests.support.services import services, settings_for
 from tests.support.waiting import wait_until
 
@@ -108,18 +107,14 @@ async def test_a_secret_in_an_answer_that_is_refused_is_not_told(bus: Bus, setti
     assert "hunter2" not in failed.detail
 
 
-async def test_an_answer_that_no_message_can_hold_is_refused(tmp_path: Path, namespace: str) -> None:
-    server = NatsServer(tmp_path, max_payload="256KB")
-    server.start()
-    bus = await Bus.connect(server.url, namespace=namespace, name="test")
-    try:
-        plan = planned("""printf '{"output": {"text": "%0300000d"}}' 0""", output={"text": "str"})
-        async with services(["executor"], tmp_path, settings_for(server.url, namespace), plan=plan):
-            await publish(bus, requested(plan))
-            failed = await failure(bus)
-    finally:
-        await bus.close()
-        server.stop()
+async def test_an_answer_that_no_message_can_hold_is_refused(
+    bus: Bus, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bus, "max_payload", 256 << 10)  # as of a server with a small limit
+    plan = planned("""printf '{"output": {"text": "%0300000d"}}' 0""", output={"text": "str"})
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await publish(bus, requested(plan))
+        failed = await failure(bus)
     assert failed.reason == "bad_output"
     assert "NATS accepts messages of 262144" in failed.detail
 
