@@ -18,7 +18,7 @@ def route(plan: Plan, plan_hash: str, event: Event, earlier: Sequence[EventRoute
     An event that was routed before keeps its route, whatever was deployed since. A workflow that a limit of the
     cascade keeps from starting is recorded as refused.
     """
-    known = next((routed for routed in earlier if routed.event == event.id), None)
+    known = _known(event, earlier)
     if known is not None:
         return known
     workflows = _scheduled(plan, event) if event.type == CRON else plan.started_by(event.type)
@@ -35,9 +35,9 @@ def route(plan: Plan, plan_hash: str, event: Event, earlier: Sequence[EventRoute
     )
 
 
-def nowhere(plan_hash: str, event: Event, now: datetime) -> EventRouted:
-    """The route of an event that was set aside: it starts nothing, and whoever follows its cascade need not wait."""
-    return EventRouted(event.id, event.type, event.cascade, plan_hash, now)
+def nowhere(plan_hash: str, event: Event, earlier: Sequence[EventRouted], now: datetime) -> EventRouted:
+    """The route of an event that was set aside: it starts nothing, unless it was routed before."""
+    return _known(event, earlier) or EventRouted(event.id, event.type, event.cascade, plan_hash, now)
 
 
 def starts(event: Event, routed: EventRouted) -> list[RunStarted]:
@@ -61,6 +61,10 @@ def firing_event(workflow: str, scheduled_at: datetime, last_run: datetime | Non
 def rfc3339(at: datetime) -> str:
     """An instant as event data hold it: `2026-11-22T09:00:00Z`."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _known(event: Event, earlier: Sequence[EventRouted]) -> EventRouted | None:
+    return next((routed for routed in earlier if routed.event == event.id), None)
 
 
 def _scheduled(plan: Plan, event: Event) -> tuple[str, ...]:

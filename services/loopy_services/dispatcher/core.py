@@ -32,8 +32,11 @@ _decode_due: Callable[[bytes], DueAttempt] = decoder(DueAttempt, "bad_timer")
 
 
 def admit(plan: Plan, event: Event) -> DeadLetter | None:
-    """Why an event cannot be let in: its type is not in the registry, or its data is not of that type."""
-    fields = plan.events.get(event.type)
+    """Why an event cannot be let in: its type is not in the registry, or its data is not of that type.
+
+    `cron` is no type that anyone may publish: such an event would pass for a firing.
+    """
+    fields = plan.events.get(event.type) if event.type != CRON else None
     if fields is None:
         known = ", ".join(sorted(plan.events)) or "none"
         return DeadLetter("unknown_event", f"no event `{event.type}` is in the registry; it has {known}")
@@ -42,6 +45,13 @@ def admit(plan: Plan, event: Event) -> DeadLetter | None:
     except Mismatch as mismatch:
         return DeadLetter("wrong_type", f"not a `{event.type}`: {mismatch}")
     return None
+
+
+def admit_firing(plan: Plan, schedule: str) -> DeadLetter | None:
+    """Why a firing cannot be let in: no workflow of that name has a schedule (any more)."""
+    if schedule in plan.schedules:
+        return None
+    return DeadLetter("unknown_schedule", f"the plan has no workflow `{schedule}` with a cron trigger")
 
 
 def message_of(subjects: Subjects, effect: Effect) -> Outgoing:

@@ -13,9 +13,9 @@ from loopy.bus.streams import EVENTS
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.runs.records import Event, EventRouted
-from loopy.runs.route import CRON, firing_event, nowhere, route, starts
+from loopy.runs.route import firing_event, nowhere, route, starts
 
-from loopy_services.dispatcher.core import admit
+from loopy_services.dispatcher.core import admit, admit_firing
 
 log = structlog.get_logger()
 
@@ -33,11 +33,15 @@ class EventRouter:
         self._firings = bus.subjects.under("firing", "")
 
     async def on_event(self, message: Message) -> Verdict:
-        """Consume one event or firing. Undecodable."""
-        event = self._event(message)
-        refused = self._refused(event)
+        """Consume one event or firing. Undecodable.
+
+        One of ours that is not let in is recorded as leading nowhere, so that nobody waits for it; a stranger's leaves
+        no trace but its dead letter.
+        """
+        event, refused = self._read(message)
         if refused is not None:
-            await self._set_aside(event)
+            if event.cause is not None or self._is_firing(message):
+                await self._record(event, lambda earlier: nowhere(self._plan_hash, event, earlier, self._clock.now()))
             return refused
         routed, known = await self._record(
             event, lambda earlier: route(self._plan, self._plan_hash, event, earlier, self._clock.now())
@@ -49,24 +53,17 @@ class EventRouter:
         self._tell(routed)
         return Ack()
 
-    def _event(self, message: Message) -> Event:
-        if message.subject.startswith(self._firings):
-            firing = read_firing(message)
-            return firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
-        return read_event(self._bus.subjects, message)
+    def _read(self, message: Message) -> tuple[Event, DeadLetter | None]:
+        """The event of a message, and why it is not let in, if so."""
+        if not self._is_firing(message):
+            event = read_event(self._bus.subjects, message)
+            return event, admit(self._plan, event)
+        firing = read_firing(message)
+        event = firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
+        return event, admit_firing(self._plan, firing.schedule)
 
-    def _refused(self, event: Event) -> DeadLetter | None:
-        workflow = event.source.removeprefix("/schedules/")
-        if event.type != CRON:
-            return admit(self._plan, event)
-        if workflow in self._plan.schedules:
-            return None
-        return DeadLetter("unknown_schedule", f"the plan has no workflow `{workflow}` with a cron trigger")
-
-    async def _set_aside(self, event: Event) -> None:
-        """Let nobody wait for what an event of ours leads to that was not let in. A stranger's leaves no trace."""
-        if event.cause is not None or event.type == CRON:
-            await self._record(event, lambda _: nowhere(self._plan_hash, event, self._clock.now()))
+    def _is_firing(self, message: Message) -> bool:
+        return message.subject.startswith(self._firings)
 
     async def _record(self, event: Event, decide: Decision) -> tuple[EventRouted, bool]:
         """The event's route, and whether it was recorded before.
@@ -77,10 +74,9 @@ class EventRouter:
         subjects = self._bus.subjects
         earlier, sequence = ([], 0) if event.cascade == event.id else await read_routed(self._bus, event.cascade)
         while True:
-            known = next((routed for routed in earlier if routed.event == event.id), None)
-            if known is not None:
-                return known, True
             routed = decide(earlier)
+            if routed in earlier:
+                return routed, True
             scope = subjects.cascade(event.cascade)
             if await self._bus.publish_after(record_message(subjects, routed), scope=scope, sequence=sequence):
                 return routed, False

@@ -4,14 +4,15 @@ import asyncio
 from collections import Counter
 from contextlib import aclosing
 
+import msgspec
 import nats
 import pytest
 from loopy.bus.client import Bus
-from loopy.bus.codec import event_message, read_dead, record_message
+from loopy.bus.codec import event_message, plan_message, read_dead, record_message
 from loopy.bus.journal import follow_cascade, list_runs, read_cascade, read_run
 from loopy.bus.messages import Message
 from loopy.bus.streams import DEAD, EVENTS, RUNS, TIMERS
-from loopy.compiler.plan import Limits, Plan, Retry
+from loopy.compiler.plan import Limits, Plan, Retry, plan_hash
 from loopy.runs.cascade import Cascade
 from loopy.runs.ids import run_id
 from loopy.runs.records import Event
@@ -218,6 +219,25 @@ async def test_a_run_goes_on_by_the_plan_that_it_began_with(bus: Bus) -> None:
     async with serving(serve, bus, new), executing(bus), asyncio.timeout(20):
         await done(bus, "e1")
     assert await requests(bus) == ["w/a.1", "w/b.1"]
+
+
+async def test_a_run_waits_for_its_plan_to_be_on_the_bus(bus: Bus) -> None:
+    other = project(workflow(step("a"), step("b", "a")))
+    facts = Facts(workflow(step("a")))
+    started = msgspec.structs.replace(facts.started(), plan=plan_hash(other))
+    async with serving(serve, bus, project()):
+        await bus.publish_once(record_message(bus.subjects, started))
+        await bus.publish_once(plan_message(bus.subjects, other))
+        await wait_until(lambda: requests_are(bus, ["w/a.1"]))
+
+
+async def test_an_emitted_event_that_is_not_let_in_leaves_nobody_waiting(bus: Bus) -> None:
+    of = project(workflow(step("a")), workflow(step("b"), name="v", on="WorkItem"))
+    [cascade] = await outcome_of(bus, of, event(), behaviours={"a": success([emitted("WorkItem", n="seven")])})
+    assert [run.workflow for run in cascade.runs] == ["w"]
+    await wait_until(lambda: dead_letters_are(bus, 1))
+    [dead] = [read_dead(message) for message in await dead_letters(bus)]
+    assert (dead.reason, dead.detail.partition(": ")[0]) == ("wrong_type", "not a `WorkItem`")
 
 
 async def requests_are(bus: Bus, wanted: list[str]) -> bool:

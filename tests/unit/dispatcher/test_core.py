@@ -11,6 +11,7 @@ from loopy.runs.route import firing_event
 from loopy_services.dispatcher.core import (
     DueAttempt,
     admit,
+    admit_firing,
     due_attempt,
     firing_mark,
     may_be_scheduled,
@@ -39,6 +40,20 @@ def test_an_event_of_the_wrong_type_is_a_dead_letter_that_names_the_field() -> N
     assert refused is not None
     assert refused.reason == "wrong_type"
     assert refused.detail.startswith("not a `Incident`: title: ")
+
+
+def test_nobody_can_publish_an_event_that_passes_for_a_firing() -> None:
+    forged = event(kind="cron", data={"scheduled_at": "2026-11-22T12:00:00Z", "last_run": None})
+    refused = admit(plan(NIGHTLY, cron={"scheduled_at": "datetime", "last_run": "datetime?"}), forged)
+    assert refused is not None
+    assert refused.reason == "unknown_event"
+
+
+def test_a_firing_is_let_in_while_its_workflow_has_a_schedule() -> None:
+    assert admit_firing(PROJECT, "nightly") is None
+    assert admit_firing(PROJECT, "w") == DeadLetter(
+        "unknown_schedule", "the plan has no workflow `w` with a cron trigger"
+    )
 
 
 def test_a_timer_is_a_message_that_the_server_publishes_when_it_is_due() -> None:

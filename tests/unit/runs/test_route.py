@@ -72,4 +72,6 @@ def test_a_firing_for_a_workflow_that_has_no_schedule_starts_nothing() -> None:
 
 
 def test_an_event_that_was_set_aside_leads_nowhere() -> None:
-    assert nowhere(PLAN, event("e1"), NOW) == EventRouted("e1", "Incident", "e1", PLAN, NOW)
+    assert nowhere(PLAN, event("e1"), [], NOW) == EventRouted("e1", "Incident", "e1", PLAN, NOW)
+    known = routed("e1", 1)
+    assert nowhere(PLAN, event("e1"), [known], NOW) is known
