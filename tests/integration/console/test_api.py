@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from loopy.bus.client import Bus
 from loopy.bus.codec import (
     Delivery,
@@ -166,9 +168,9 @@ async def test_a_page_under_another_name_is_refused(api: httpx.AsyncClient) -> N
 
 
 async def test_elsewhere_than_on_loopback_a_token_is_needed(nats_url: str, namespace: str, tmp_path: Path) -> None:
-    settings = settings_for(nats_url, namespace, host="0.0.0.0", token="correct-horse")
+    elsewhere = settings_for(nats_url, namespace, host="0.0.0.0", token="correct-horse")
     async with (
-        services(["console"], tmp_path, settings, plan=PLAN) as running,
+        services(["console"], tmp_path, elsewhere, plan=PLAN) as running,
         httpx.AsyncClient(base_url=running.url) as client,
     ):
         assert_problem(await client.get("/api/runs"), 401)
@@ -178,3 +180,20 @@ async def test_elsewhere_than_on_loopback_a_token_is_needed(nats_url: str, names
         assert wrong.headers["www-authenticate"].startswith("Bearer")
         right = await client.get("/api/runs", headers={"authorization": "Bearer correct-horse"})
         assert right.json() == {"runs": []}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "TRACE"]),
+    place=st.sampled_from(["", "/", "/runs/", "/cascades/", "/deliveries", "/plan/", "/../"]),
+    tail=st.binary(max_size=20),
+    query=st.binary(max_size=20),
+)
+async def test_no_request_is_a_fault_of_ours(
+    api: httpx.AsyncClient, method: str, place: str, tail: bytes, query: bytes
+) -> None:
+    encoded = ["".join(f"%{byte:02x}" for byte in part) for part in (tail, query)]
+    response = await api.request(method, f"/api{place}{encoded[0]}?limit={encoded[1]}&failed=true")
+    assert response.status_code < 500
+    if response.status_code >= 400 and method != "HEAD":
+        assert_problem(response, response.status_code)
