@@ -163,7 +163,8 @@ async def test_cancelling_kills_the_whole_tree(run: Run, tmp_path: Path, lineage
     assert alive(processes[1])
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await running
+        async with asyncio.timeout(5):
+            await running
     assert not any(alive(process) for process in processes)
 
 
@@ -172,7 +173,8 @@ async def test_a_program_that_ends_leaves_no_daemon(run: Run, tmp_path: Path) ->
     os.mkfifo(fifo)
     running = asyncio.ensure_future(run(sys.executable, "-c", STUBBORN, str(fifo), "orphan", "leave"))
     processes = await told(fifo)
-    assert (await running).exit_code == 0
+    async with asyncio.timeout(5):
+        assert (await running).exit_code == 0
     assert not any(alive(process) for process in processes)
 
 
