@@ -59,7 +59,7 @@ def _compile(project: ProjectDecl, found: list[Diagnostic]) -> Compiled:
     undefined = undefined_tools(project.registry, names, broken)
     for tool in undefined:
         warn_of_undefined(tool, names, report)
-    if not broken.paths:
+    if names.has_registry and not broken.paths:
         _warn(project, names, shapes, report)
     diagnostics = in_order(diagnostics)
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
