@@ -5,6 +5,8 @@ Event names are constant (`attempt.started`); what varies is a field. Bind `serv
 """
 
 import logging
+import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, TextIO
@@ -15,15 +17,23 @@ if TYPE_CHECKING:
     from structlog.typing import Processor
 
 HIDDEN = "[secret]"
+SHORTEST_SECRET = 6  # a shorter value of the environment is no secret, and hiding it would hide ordinary words
+_SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|API_?KEY)$")
 
 
-def configure_logs(settings: Settings, *, secrets: Iterable[str] = (), stream: TextIO = sys.stderr) -> None:
-    """Send this process's log lines to `stream` as the settings say; `secrets` and the settings' own never show."""
+def configure_logs(
+    settings: Settings, *, environment: Mapping[str, str] = os.environ, stream: TextIO | None = None
+) -> None:
+    """Send this process's log lines to `stream` (stderr by default) as the settings say.
+
+    The settings' secrets never show, nor what the environment holds under a name that ends like one of a secret.
+    """
     import structlog
 
+    stream = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     human = settings.log_format == "human" or (settings.log_format == "auto" and stream.isatty())
-    shared = _shared(settings, Redaction([*settings.secrets, *secrets]))
+    shared = _shared(settings, Redaction([*settings.secrets, *secrets_of(environment)]))
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if human
@@ -43,6 +53,15 @@ def configure_logs(settings: Settings, *, secrets: Iterable[str] = (), stream: T
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.INFO), force=True)
+
+
+def secrets_of(environment: Mapping[str, str]) -> set[str]:
+    """The values of `SENTRY_WEBHOOK_SECRET`, `LINEAR_TOKEN` and their like; of several with commas, each."""
+    found: set[str] = set()
+    for name, value in environment.items():
+        if _SECRET_NAME.search(name):
+            found.update(part.strip() for part in value.split(",") if len(part.strip()) >= SHORTEST_SECRET)
+    return found
 
 
 class Redaction:

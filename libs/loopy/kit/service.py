@@ -77,8 +77,7 @@ async def run_services(
                 opening = group.create_task(_open(hosts, http, on_ready))
                 await stopping.wait()
                 opening.cancel()
-                await http.stop()
-                await asyncio.wait(work, timeout=settings.grace_s + MARGIN_S)
+                await asyncio.gather(http.stop(), asyncio.wait(work, timeout=settings.grace_s + MARGIN_S))
                 for task in (*work, *watch):
                     task.cancel()
         except BaseExceptionGroup as failures:

@@ -16,10 +16,15 @@ from typing import Any, TypeAlias
 Function: TypeAlias = Callable[[Any], Any]
 
 ENDING_S = 1.0
+MOST_THREADS = 64
 
 
 class TooSlow(Exception):
     """A call took longer than it may."""
+
+
+class TooMany(Exception):
+    """So many calls that were given up are still running that no more are begun."""
 
 
 class Caller:
@@ -28,6 +33,7 @@ class Caller:
     def __init__(self, most: int) -> None:
         """`most` items are taken of a generator, and one more that shows that there were more."""
         self._most = most + 1
+        self._threads: set[threading.Thread] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sensors", daemon=True)
         self._thread.start()
@@ -35,12 +41,12 @@ class Caller:
     async def call(self, function: Function, argument: Any, *, timeout_s: float) -> list[Any]:
         """What the function gives, as a list: nothing for None, each item of a generator or list, or the one thing.
 
-        Raises the exception that the function raises, and TooSlow.
+        Raises the exception that the function raises, TooSlow, and TooMany.
         """
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             pending = asyncio.run_coroutine_threadsafe(self._collected(function, argument), self._loop)
         else:
-            pending = _in_thread(lambda: self._listed(function(argument)))
+            pending = self._in_thread(lambda: self._listed(function(argument)))
         answer = asyncio.wrap_future(pending)
         done, _ = await asyncio.wait({answer}, timeout=timeout_s)
         if not done:
@@ -89,20 +95,24 @@ class Caller:
             case _:
                 return [answer]
 
+    def _in_thread(self, work: Callable[[], list[Any]]) -> "Future[list[Any]]":
+        """Do `work` in a new thread that does not keep the process alive."""
+        self._threads = {thread for thread in self._threads if thread.is_alive()}
+        if len(self._threads) >= MOST_THREADS:
+            raise TooMany(f"{MOST_THREADS} earlier calls are still running, past their time")
+        future: Future[list[Any]] = Future()
 
-def _in_thread(work: Callable[[], list[Any]]) -> "Future[list[Any]]":
-    """Do `work` in a new thread that does not keep the process alive."""
-    future: Future[list[Any]] = Future()
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 (see _plain)
+                future.set_exception(_plain(error))
 
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 (see _plain)
-            future.set_exception(_plain(error))
-
-    future.set_running_or_notify_cancel()
-    threading.Thread(target=run, name="sensor", daemon=True).start()
-    return future
+        future.set_running_or_notify_cancel()
+        thread = threading.Thread(target=run, name="sensor", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+        return future
 
 
 def _plain(error: BaseException) -> Exception:

@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from loopy_services.ingress.calls import Caller, TooSlow
+from loopy_services.ingress import calls
+from loopy_services.ingress.calls import Caller, TooMany, TooSlow
+
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -92,3 +95,20 @@ async def test_a_slow_call_is_given_up_and_the_next_one_is_served(caller: Caller
     assert await caller.call(one, 1, timeout_s=5) == [1]
     assert cancelled.wait(5)
     forever.set()
+
+
+async def test_calls_that_never_end_cannot_use_up_the_machine(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MOST_THREADS", 2)
+    forever = threading.Event()
+    for expected in (TooSlow, TooSlow, TooMany):
+        with pytest.raises(expected):
+            await caller.call(lambda x: forever.wait(), None, timeout_s=0.02)
+    forever.set()
+
+    async def served() -> bool:
+        try:
+            return await caller.call(lambda x: x, 1, timeout_s=5) == [1]
+        except TooMany:
+            return False
+
+    await wait_until(served)
