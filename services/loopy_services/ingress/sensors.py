@@ -12,7 +12,8 @@ from loopy import events
 from loopy.compiler.plan import Plan, Sensor
 from loopy.kit.errors import CannotStart
 
-from loopy_services.ingress.calls import Function
+from loopy_services.ingress.calls import Function, TooMany, TooSlow
+from loopy_services.ingress.core import SensorMistake
 
 MAX_ERROR = 1000
 MAX_TRACE = 8000
@@ -57,8 +58,15 @@ def _modules(root: Path, plan: Plan, problems: list[str]) -> dict[str, ModuleTyp
 
 
 def error_text(error: BaseException) -> str:
-    """An exception in one short text: `KeyError: 'data'`."""
-    return "".join(traceback.format_exception_only(error)).strip().rpartition("\n")[2][:MAX_ERROR]
+    """An exception in one short line: `KeyError: 'data'`; of our own ones the sentence alone."""
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 (an author's exception may fail to say anything)
+        said = ""
+    line = said.strip().partition("\n")[0][:MAX_ERROR]
+    if isinstance(error, SensorMistake | TooSlow | TooMany):
+        return line
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def user_trace(error: BaseException, project: Path) -> str:

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from loopy.project.sensors import VERIFIERS
 from loopy_services.ingress.signatures import SOURCES, challenge, refusal, secret_variable
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -57,8 +58,8 @@ def believed(source: str, secrets: list[str], headers: dict[str, str], body: byt
     return refusal(SOURCES[source], secrets, headers, body, now) is None
 
 
-def test_every_source_is_tested() -> None:
-    assert set(SENT) == set(SOURCES)
+def test_every_source_that_the_language_knows_is_verified_and_tested() -> None:
+    assert set(SENT) == set(SOURCES) == set(VERIFIERS)
 
 
 def test_githubs_own_example_is_believed() -> None:
