@@ -1,0 +1,1 @@
+"""What every process has in common: settings, logs, HTTP, and how services start and stop."""

@@ -29,7 +29,7 @@ def logged(write: Any, **fields: Any) -> list[str]:
     settings = read_settings({"LOOPY_NATS_URL": "nats://joe:s3cr3t@h:1", "LOOPY_TOKEN": 't0"ken'}, **fields)
     configure_logs(
         settings,
-        environment={"SENTRY_WEBHOOK_SECRET": "older-one, hook-s3cret", "HOME": "/root/x", "SHORT_TOKEN": "a"},
+        environment={"SENTRY_WEBHOOK_SECRET": "older-one, hook-s3cret", "LANG": "C", "SHORT_TOKEN": "a"},
         stream=stream,
     )
     write(structlog.get_logger())
