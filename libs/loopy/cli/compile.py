@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     written = _write(compiled, root, args.out) if compiled.plan is not None and not args.check else ""
     if str(args.out) == "-" and compiled.plan is not None:
         return FAILED if failed else OK
-    sys.stdout.write(_report(compiled, args.format, failed=failed, written=written))
+    sys.stdout.write(_report(compiled, root, args.format, failed=failed, written=written))
     return FAILED if failed else OK
 
 
@@ -60,7 +60,7 @@ def _write_stubs(root: Path, events: Mapping[str, Any]) -> None:
     path.write_text(event_stubs(events), encoding="utf-8")
 
 
-def _report(compiled: "Compiled", style: str, *, failed: bool, written: str) -> str:
+def _report(compiled: "Compiled", root: Path, style: str, *, failed: bool, written: str) -> str:
     """What is printed: the diagnostics, where the plan is, and the last line; `json` is one document."""
     if style == "json":
         from loopy.diagnostics.render.json import json
@@ -69,10 +69,10 @@ def _report(compiled: "Compiled", style: str, *, failed: bool, written: str) -> 
     colour = _colour()
     lines = [f"\x1b[2m{written}\x1b[0m" if colour else written] if written else []
     lines.append(_last_line(compiled, failed=failed, colour=colour))
-    return _diagnostics(compiled, style, colour=colour) + "".join(f"{line}\n" for line in lines)
+    return _diagnostics(compiled, root, style, colour=colour) + "".join(f"{line}\n" for line in lines)
 
 
-def _diagnostics(compiled: "Compiled", style: str, *, colour: bool) -> str:
+def _diagnostics(compiled: "Compiled", root: Path, style: str, *, colour: bool) -> str:
     if style == "concise":
         from loopy.diagnostics.render.concise import concise
 
@@ -80,7 +80,7 @@ def _diagnostics(compiled: "Compiled", style: str, *, colour: bool) -> str:
     if style == "github":
         from loopy.diagnostics.render.github import github
 
-        return github(compiled.diagnostics)
+        return github(compiled.diagnostics, "" if root.is_absolute() or root == Path() else root.as_posix())
     from loopy.diagnostics.render.full import full
 
     return full(compiled.diagnostics, compiled.sources, colour=colour)

@@ -12,6 +12,7 @@ from loopy.compiler.prose import warn_of_skipped
 from loopy.compiler.scope import EVENT, NOTHING_KNOWN, Known, Part, Scope, Seen, Source, descend, optional
 from loopy.compiler.suggest import did_you_mean
 from loopy.compiler.template_syntax import BadTemplate, parse_template
+from loopy.compiler.templates import compiled
 from loopy.types.model import BOOL, FLOAT, INT, STR, UNKNOWN, Fragment, ListOf, Maybe, Record, Scalar, Type, Unknown
 from loopy.types.parse import print_type
 
@@ -27,13 +28,18 @@ Locals = Mapping[str, Type]
 
 def check_tree(text: str, scope: Scope, known: Known, report: Callable[[Fault], None]) -> None:
     """Report each mistake of a template that holds more than simple references."""
+    faults: list[Fault] = []
     try:
         tree = parse_template(text)
-        _Checker(text, scope, report).body(tree.body, {}, known)
+        _Checker(text, scope, faults.append).body(tree.body, {}, known)
+        if not faults:
+            compiled(text)
     except BadTemplate as exc:
-        report(exc.fault)
-    except RecursionError:
-        report(Fault("LP601", "this prose is nested too deeply", 0, 1))
+        faults.append(exc.fault)
+    except (RecursionError, SyntaxError):
+        faults.append(Fault("LP601", "this prose is nested too deeply", 0, 1))
+    for fault in faults:
+        report(fault)
 
 
 class _Checker:

@@ -34,14 +34,14 @@ def render(prose: str, event: Mapping[str, Any], inputs: Mapping[str, Mapping[st
     pieces: list[str] = []
     left = MAX_OUTPUT
     try:
-        for piece in _compiled(prose).generate({**names, "event": event}):
+        for piece in compiled(prose).generate({**names, "event": event}):
             left -= len(piece)
             if left < 0:
                 raise RenderError(f"the prompt is longer than {MAX_OUTPUT} characters")
             pieces.append(piece)
     except BadTemplate as exc:
         raise RenderError(str(exc)) from None
-    except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as exc:
+    except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError, SyntaxError) as exc:
         raise RenderError(f"the prompt cannot be rendered: {str(exc).replace(HYPHEN, '-')}") from exc
     return "".join(pieces)
 
@@ -134,6 +134,7 @@ _ENVIRONMENT = _environment()
 
 
 @lru_cache(maxsize=1024)
-def _compiled(prose: str) -> Template:
+def compiled(prose: str) -> Template:
+    """The template that `render` renders. BadTemplate; SyntaxError where loops are nested deeper than Python can."""
     code = _ENVIRONMENT.compile(parse_template(prose))
     return Template.from_code(_ENVIRONMENT, code, _ENVIRONMENT.make_globals(None))

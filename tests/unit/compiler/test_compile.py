@@ -97,3 +97,11 @@ def test_a_long_chain_of_steps_compiles() -> None:
         body = "{{ event.x }} {{ s0.y }}" if number else "{{ event.x }}"
         files[f"workflows/w/s{number}.md"] = f"---\n{head}\nagent: A\noutput: {{ y: str }}\n---\n{body}\n".encode()
     assert plan_of(files).step_count == 1500
+
+
+def test_loops_nested_deeper_than_python_can_are_refused(seed: dict[str, bytes]) -> None:
+    registry = seed["registry.yml"].replace(b"title: str", b"title: str, tags: list[str]")
+    loops = b"{% for a in event.tags %}" * 30 + b"x" + b"{% endfor %}" * 30
+    step = seed["workflows/triage/investigate.md"] + loops + b"\n"
+    compiled = compile_project({**seed, "registry.yml": registry, "workflows/triage/investigate.md": step})
+    assert [d.code for d in compiled.diagnostics if d.severity == "error"] == ["LP601"]

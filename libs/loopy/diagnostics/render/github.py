@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from loopy.diagnostics.diagnostic import Diagnostic
 
 
-def github(diagnostics: Sequence[Diagnostic]) -> str:
-    """`::error file=…,line=…,col=…,title=…::headline`, one line each."""
-    return "".join(map(_command, diagnostics))
+def github(diagnostics: Sequence[Diagnostic], project: str = "") -> str:
+    """`::error file=…,line=…,col=…,title=…::headline`, one line each; `project` is the project's path in the change."""
+    prefix = f"{project}/" if project else ""
+    return "".join(_command(diagnostic, prefix) for diagnostic in diagnostics)
 
 
-def _command(diagnostic: Diagnostic) -> str:
+def _command(diagnostic: Diagnostic, prefix: str) -> str:
     span = diagnostic.span
     properties = {
-        "file": span.path,
+        "file": f"{prefix}{span.path}",
         "line": str(span.line),
         "endLine": str(span.end_line),
         "col": str(span.column),
