@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "libs" / "loopy" / "diagnostics" / "pages"
 SERVICES = ROOT / "services" / "loopy_services"
 LONGEST_MODULE = 300
+LONGEST_TEST_MODULE = 400
 
 
 @cache
@@ -100,7 +101,12 @@ def test_every_service_is_whole() -> None:
 
 def test_no_module_is_too_long_to_be_read_at_once() -> None:
     lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files(".py")}
-    assert {path: length for path, length in lengths.items() if length > LONGEST_MODULE} == {}
+    too_long = {
+        path: length
+        for path, length in lengths.items()
+        if length > (LONGEST_TEST_MODULE if path.startswith("tests/") else LONGEST_MODULE)
+    }
+    assert too_long == {}
 
 
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
