@@ -96,8 +96,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     if not _bound:
         raise ImportError(
-            f"loopy.events has no {name!r} yet: a project's events are known once `loopy run` or `loopy serve` has read "
-            "its registry.yml; in a test, call `loopy.events.bind(…)` first"
+            f"loopy.events has no {name!r} yet: a project's events are known once `loopy run` or `loopy serve` has "
+            "read its registry.yml; in a test, call `loopy.events.bind(…)` first"
         )
     hint = did_you_mean(name, _bound) or f"there are {', '.join(sorted(_bound))}"
     raise ImportError(f"registry.yml has no event {name!r}: {hint}")

@@ -12,7 +12,7 @@ _OPENING = re.compile(r"(?<=[A-Za-z0-9_])\[|(?<=[A-Za-z0-9_\]])\?")
 _TOKENS = re.compile(r"[\[\]\n{}#\\]|: ")
 _HIDDEN = "[], ?"
 _PRIVATE_USE = range(0xE000, 0xF8FF)
-_MAX_DEPTH = 40
+_MAX_DEPTH = 16
 _MAX_LENGTH = 4096
 
 

@@ -137,7 +137,7 @@ class _Arguments:
 
     def _emits(self) -> tuple[Word, ...]:
         if (keyword := self.given.get("emits")) is None:
-            if self._complete:
+            if self._complete and self.found.call is not None:
                 span = self.file.span(self.found.decorator)
                 hint = 'write `emits="Incident"`, or a list of events'
                 headline = f"the sensor `{self.name.value}` does not say what it emits"

@@ -128,12 +128,19 @@ class _Maker:
         count = min(max(1, schema.get("minItems", 1)), MAX_ITEMS)
         items = schema.get("items", {"type": "string"})
         made = [self.make(items, depth + 1) for _ in range(min(count, schema.get("maxItems", count)))]
-        return [f"{item} {index}" if isinstance(item, str) and index else item for index, item in enumerate(made)]
+        return [_varied(item, index) for index, item in enumerate(made)] if schema.get("uniqueItems") else made
 
     def record(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
         properties = schema.get("properties", {})
         names = dict.fromkeys([*properties, *schema.get("required", [])])
         return {name: self.make(properties.get(name, {"type": "string"}), depth + 1) for name in names}
+
+
+def _varied(item: Any, index: int) -> Any:
+    """An item that differs from the ones before it, where that can be had."""
+    if isinstance(item, str):
+        return f"{item} {index + 1}"
+    return item + index if isinstance(item, int) and not isinstance(item, bool) else item
 
 
 def _candidates(maker: _Maker, schema: dict[str, Any]) -> Iterator[Any]:

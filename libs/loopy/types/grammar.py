@@ -103,15 +103,15 @@ class TypeText:
         return kind
 
     def enum(self, opening: int) -> Enum:
-        members: list[str] = []
+        members: dict[str, None] = {}
         while True:
-            members.append(self.member(members, opening))
+            members[self.member(members, opening)] = None
             if not self.take(","):
                 break
         self.close(opening)
         return Enum(tuple(members))
 
-    def member(self, earlier: list[str], opening: int) -> str:
+    def member(self, earlier: dict[str, None], opening: int) -> str:
         found = _MEMBER.match(self.text, self.at)
         raw = found[0] if found else ""
         name = raw.strip()
