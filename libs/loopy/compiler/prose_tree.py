@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from jinja2 import nodes
 
 from loopy.compiler.comparisons import Null, Operand, Operator, comparison_fault
-from loopy.compiler.condition_syntax import HYPHEN, unmasked
 from loopy.compiler.fault import Fault
 from loopy.compiler.filters import filter_result
 from loopy.compiler.prose import warn_of_skipped
 from loopy.compiler.scope import EVENT, NOTHING_KNOWN, Known, Part, Scope, Seen, Source, descend, optional
 from loopy.compiler.suggest import did_you_mean
+from loopy.compiler.template_places import Places
 from loopy.compiler.template_syntax import BadTemplate, parse_template
 from loopy.compiler.templates import compiled
 from loopy.types.model import BOOL, FLOAT, INT, STR, UNKNOWN, Fragment, ListOf, Maybe, Record, Scalar, Type, Unknown
@@ -46,7 +46,7 @@ class _Checker:
     """One walk over one template. `names` are the variables of the loops around, `known` what conditions have shown."""
 
     def __init__(self, text: str, scope: Scope, report: Callable[[Fault], None]) -> None:
-        self._text = text
+        self._places = Places(text)
         self._scope = scope
         self._report = report
 
@@ -62,14 +62,14 @@ class _Checker:
                 case nodes.For():
                     self._loop(statement, names, known)
                 case _:
-                    self._refuse(statement, f"`{{% {self._word(statement.lineno)} %}}`")
+                    self._refuse(statement, f"`{{% {self._places.word(statement.lineno)} %}}`")
                     names = {**names, **_defined(statement)}
 
     def _print(self, node: nodes.Expr, names: Locals, known: Known) -> None:
         if isinstance(node, nodes.TemplateData):
             return
         seen = self._value(node, names, known)
-        parts = _parts(node, self._text)
+        parts = self._places.parts(node)
         if parts:
             warn_of_skipped(seen, parts, self._report)
 
@@ -96,8 +96,8 @@ class _Checker:
         self.body(statement.else_, names, known)
 
     def _item(self, seen: Seen, node: nodes.Node) -> Type:
-        start, width = self._stretch(node)
-        text = self._text[start : start + width]
+        start, width = self._places.stretch(node)
+        text = self._places.source(node)
         kind = seen.kind
         if isinstance(kind, Maybe):
             help_ = f"write `{{% for … in {text} | default([]) %}}`"
@@ -133,7 +133,7 @@ class _Checker:
 
     def _presence(self, node: nodes.Test, names: Locals, known: Known) -> Known:
         if node.name not in _TESTS:
-            start = self._text.find(node.name, node.lineno)
+            start = self._places.test_name(node)
             help_ = did_you_mean(node.name, _TESTS) or "the tests are `defined`, `undefined` and `none`"
             self._report(Fault("LP602", f"there is no test `{node.name}`", start, len(node.name), help=help_))
         return _there(self._value(node.node, names, known))
@@ -153,8 +153,8 @@ class _Checker:
         return shown
 
     def _operand(self, node: nodes.Expr, names: Locals, known: Known) -> Operand:
-        start, width = self._stretch(node)
-        text = self._text[start : start + width]
+        start, width = self._places.stretch(node)
+        text = self._places.source(node)
         if isinstance(node, nodes.List | nodes.Tuple):
             items = tuple(self._operand(item, names, known) for item in node.items)
             return Operand(ListOf(UNKNOWN), text, start, width, literal=True, items=items)
@@ -165,7 +165,7 @@ class _Checker:
 
     def _value(self, node: nodes.Node, names: Locals, known: Known) -> Seen:
         """The type of an expression; what is wrong in it is reported."""
-        parts = _parts(node, self._text)
+        parts = self._places.parts(node)
         match node:
             case _ if parts:
                 return self._reference(parts, names, known)
@@ -198,10 +198,10 @@ class _Checker:
     def _field(self, node: nodes.Getattr, names: Locals, known: Known) -> Seen:
         """A field of what is not a plain reference: `a.list[0].field`."""
         seen = self._value(node.node, names, known)
-        start, width = self._stretch(node.node)
-        text = self._text[start : start + width]
+        start, width = self._places.stretch(node.node)
+        text = self._places.text[start : start + width]
         inner = Seen(seen.kind, text)
-        parts = [Part(text, start), Part(node.attr, self._text.find(node.attr, start + width))]
+        parts = [Part(text, start), self._places.field(node)]
         return descend(inner, parts, Source(seen.kind), known, self._report)
 
     def _choice(self, node: nodes.CondExpr, names: Locals, known: Known) -> Seen:
@@ -227,57 +227,17 @@ class _Checker:
         value = self._value(node.node, names, known)
         arguments = [self._value(argument, names, known).kind for argument in node.args]
         keywords = {str(pair.key): self._value(pair.value, names, known).kind for pair in node.kwargs}
-        start = self._name_after(node.node, node.name)
-        result = filter_result(node.name, value.kind, arguments, keywords, start)
+        result = filter_result(node.name, value.kind, arguments, keywords, node.lineno)
         if isinstance(result, Fault):
             self._report(result)
             return Seen(UNKNOWN)
         return Seen(result)
 
-    def _name_after(self, node: nodes.Expr, name: str) -> int:
-        """The offset of a filter's name: behind the bar that follows the value."""
-        start, width = self._stretch(node)
-        return max(self._text.find(name, self._text.find("|", start + width)), 0)
-
-    def _stretch(self, node: nodes.Node) -> tuple[int, int]:
-        """Offset and width of an expression, as far as its parts show where it ends."""
-        parts = _parts(node, self._text)
-        if parts:
-            return parts[0].start, parts[-1].end - parts[0].start
-        start = min((each.lineno for each in node.find_all(nodes.Expr)), default=node.lineno)
-        start = min(start, node.lineno)
-        return start, _literal_width(self._text, start) if isinstance(node, nodes.Const) else self._rest(start)
-
-    def _rest(self, start: int) -> int:
-        """The width from `start` to the end of its tag."""
-        ends = [at for at in (self._text.find("}}", start), self._text.find("%}", start)) if at >= 0]
-        return max(len(self._text[start : min(ends)].rstrip()) if ends else 1, 1)
-
-    def _word(self, start: int) -> str:
-        return self._text[start : start + 40].split(maxsplit=1)[0] if self._text[start:].split() else ""
-
     def _refuse(
         self, node: nodes.Node, what: str, help_: str = "prose holds references, filters, `if` and `for`"
     ) -> None:
-        start, width = self._stretch(node)
-        if isinstance(node, nodes.Stmt):
-            width = len(self._word(start))
+        start, width = self._places.stretch(node)
         self._report(Fault("LP604", f"prose cannot hold {what}", start, width, help=help_))
-
-
-def _parts(node: nodes.Node, text: str) -> list[Part]:
-    """The names of a dotted reference and their places; empty when the node is something else."""
-    names: list[str] = []
-    while isinstance(node, nodes.Getattr):
-        names.append(node.attr)
-        node = node.node
-    if not isinstance(node, nodes.Name):
-        return []
-    parts = [Part(unmasked(node.name), node.lineno)]
-    for name in reversed(names):
-        plain = name.replace(HYPHEN, "-")
-        parts.append(Part(plain, text.find(plain, text.find(".", parts[-1].end))))
-    return parts
 
 
 def _defined(statement: nodes.Node) -> Locals:
@@ -303,14 +263,6 @@ def _constant(value: object) -> Type:
             return STR
         case _:
             return UNKNOWN
-
-
-def _literal_width(text: str, start: int) -> int:
-    quote = text[start : start + 1]
-    if quote in ('"', "'"):
-        end = text.find(quote, start + 1)
-        return end + 1 - start if end > 0 else 1
-    return max(len(text[start:]) - len(text[start:].lstrip("-.0123456789abcdefghijklmnopqrstuvwxyz")), 1)
 
 
 def _named(node: nodes.Node) -> str:
