@@ -39,6 +39,7 @@ __all__ = [
     "failed_delivery_message",
     "firing_done_message",
     "plan_message",
+    "poll_done_message",
     "poll_firing_message",
     "read_dead",
     "read_delivery",
@@ -148,8 +149,13 @@ def poll_firing_message(subjects: Subjects, firing: Firing) -> Outgoing:
 
 
 def firing_done_message(subjects: Subjects, firing: Firing) -> Outgoing:
-    """The mark that a schedule's firing led to a run that succeeded, or a poll's to events that are on the bus."""
+    """The mark that a schedule's firing led to a run that succeeded."""
     return Outgoing(subjects.firing_done(firing.schedule, _unix(firing)), msgspec.json.encode(firing))
+
+
+def poll_done_message(subjects: Subjects, firing: Firing) -> Outgoing:
+    """The mark that a poll's firing led to events that are on the bus, perhaps none."""
+    return Outgoing(subjects.poll_done(firing.schedule, _unix(firing)), msgspec.json.encode(firing))
 
 
 def read_firing(message: Message) -> Firing:

@@ -6,6 +6,7 @@
     <ns>.firing.cron.<workflow>.<unix>          due schedules
     <ns>.firing.poll.<sensor>.<unix>            due polls
     <ns>.firing.done.<workflow>.<unix>          a schedule's firing whose run succeeded
+    <ns>.firing.polled.<sensor>.<unix>          a poll's firing whose events are on the bus
     <ns>.firing.passed.<workflow>.<unix>        a due time of a schedule that was passed over
     <ns>.firing.seen.<name>.<digest>            when a schedule or poll was first seen
     <ns>.run.<kind>.<run>.<step or _>[.<n>]     the facts of a run: start done fail skip end
@@ -95,6 +96,10 @@ class Subjects(msgspec.Struct, frozen=True):
     def firing_done(self, workflow: str, at: int) -> str:
         """The mark of a schedule's firing whose run succeeded."""
         return self.under("firing", "done", workflow, str(at))
+
+    def poll_done(self, sensor: str, at: int) -> str:
+        """The mark of a poll's firing whose events are on the bus."""
+        return self.under("firing", "polled", sensor, str(at))
 
     def firing_passed(self, workflow: str, at: int) -> str:
         """The mark of a due time that was passed over: the last run was under way, or nobody was there to fire."""

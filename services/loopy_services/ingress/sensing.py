@@ -10,7 +10,7 @@ from loopy.bus.codec import (
     FailedDelivery,
     event_message,
     failed_delivery_message,
-    firing_done_message,
+    poll_done_message,
     read_delivery,
     read_firing,
 )
@@ -56,7 +56,7 @@ class Sensing:
         firing = read_firing(message)
         origin = core.Origin(f"poll-{int(firing.scheduled_at.timestamp())}", firing.scheduled_at)
         tick = Tick(scheduled_at=firing.scheduled_at, last_run=firing.last_run)
-        mark = firing_done_message(self._bus.subjects, firing)
+        mark = poll_done_message(self._bus.subjects, firing)
         return await self._sense(message, firing.schedule, tick, origin, tries=POLL_TRIES, mark=mark)
 
     async def _sense(

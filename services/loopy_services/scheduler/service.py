@@ -77,7 +77,7 @@ class Scheduler:
         at = due_poll(source, self._polls_since[name], now)
         if at is None:
             return
-        firing = Firing(name, at, await self._marks.newest("done", name))
+        firing = Firing(name, at, await self._marks.newest("polled", name))
         if (await self._bus.publish_once(poll_firing_message(self._bus.subjects, firing))).first:
             log.debug("firing.published", poll=name, scheduled_at=at.isoformat())
         self._polls_since[name] = at

@@ -168,7 +168,7 @@ async def test_a_due_poll_becomes_events_and_is_marked_as_done(ingress: Running,
     assert event.data == {"text": "2026-03-01T11:00:00+00:00 to 2026-03-01T12:00:00+00:00"}
 
     async def marked() -> bool:
-        mark = await bus.last(EVENTS, bus.subjects.firing_done("watch", int(AT.timestamp())))
+        mark = await bus.last(EVENTS, bus.subjects.poll_done("watch", int(AT.timestamp())))
         return mark is not None and read_firing(mark).scheduled_at == AT
 
     await wait_until(marked)
@@ -183,7 +183,7 @@ async def test_a_poll_that_fails_is_tried_again_then_kept_and_not_marked(
         await settled(bus, failed=1)
     [failed] = await failures(bus)
     assert (failed.sensor, failed.error) == ("watch", "LookupError: try 3")
-    assert await bus.last(EVENTS, bus.subjects.firing_done("watch", int(AT.timestamp()))) is None
+    assert await bus.last(EVENTS, bus.subjects.poll_done("watch", int(AT.timestamp()))) is None
 
 
 async def test_deliveries_stored_while_no_ingress_ran_are_mapped_when_one_does(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import Firing, cron_firing_message, firing_done_message, read_dead, read_firing
+from loopy.bus.codec import Firing, cron_firing_message, poll_done_message, read_dead, read_firing
 from loopy.bus.journal import list_runs, read_run
 from loopy.bus.streams import DEAD, EVENTS
 from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor
@@ -161,7 +161,7 @@ async def has_dead(bus: Bus) -> bool:
 
 async def test_polls_are_fired_at_whole_multiples_and_know_the_last_that_led_to_events(bus: Bus) -> None:
     polling = Plan(sensors={"metrics": Sensor("metrics", "sensors/m.py", PollSource(300), ("Metric",))})
-    await bus.publish_once(firing_done_message(bus.subjects, Firing("metrics", on("08:45:00"), None)))
+    await bus.publish_once(poll_done_message(bus.subjects, Firing("metrics", on("08:45:00"), None)))
     async with serving(serve, bus, polling, clock=ShiftedClock(on("08:54:59.8")), replicas=2):
         await wait_until(lambda: has_poll(bus))
     assert await fired(bus, "poll") == [Firing("metrics", on("08:55:00"), on("08:45:00"))]
