@@ -223,7 +223,11 @@ class Expectation(Frozen, frozen=True):
 
 
 class Plan(Frozen, frozen=True):
-    """A compiled project. Every map is by name; `sources` holds the hash of each file that plan users load."""
+    """A compiled project. Every map is by name.
+
+    `undefined_tools` are those that agents name and nothing defines, each with its agents. `sources` holds, by path, 16
+    hexadecimal digits of the SHA-256 of every file but the registry, all of whose content is in the plan itself.
+    """
 
     workflows: dict[str, Workflow] = {}
     events: dict[str, Fields] = {}
