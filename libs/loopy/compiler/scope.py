@@ -208,7 +208,7 @@ def _no_field(kind: Type, seen: Seen, parts: Sequence[Part], part: Part, source:
     else:
         help_ = f"`{seen.dotted}` has no {what}s; declare them under its `output:`"
     headline = f"`{seen.dotted}` has no {what} `{part.name}`"
-    return Fault("LP302", headline, start, part.end - start, f"unknown {what}", also, help_)
+    return Fault("LP302", headline, start, part.end - start, "unknown field", also, help_)
 
 
 def _maybe_absent(seen: Seen, parts: Sequence[Part], part: Part) -> Fault:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The name that was probably meant: equal but for case, or near in spelling; None when nothing is near."""
+    """The name that was probably meant: equal but for case, near in spelling, or longer; None when nothing is near."""
     names = sorted(known)
     folded = {name.casefold(): name for name in names}
     if word.casefold() in folded:
@@ -12,7 +12,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # only a mistake pays for it
 
     close = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
-    return folded[close[0]] if close else None
+    if close:
+        return folded[close[0]]
+    begins = [name for name in names if len(word) > 1 and name.casefold().startswith(word.casefold())]
+    return min(begins, key=len, default=None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

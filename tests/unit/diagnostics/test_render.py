@@ -27,21 +27,21 @@ WARNING = Diagnostic("LP804", "50%, a\nb", Span.of("a,b:c.md", 1, 2, 3))
 def carets(line: str, span: Span) -> tuple[str, str]:
     """The printed source line and the line of marks below it, without the gutter."""
     shown = full([Diagnostic("LP302", "x", span)], {span.path: line}).splitlines()
-    return shown[3][4:], shown[4][4:]
+    return shown[3][5:], shown[4][5:]
 
 
 def test_full_shows_the_line_the_place_the_closest_match_and_the_help() -> None:
     sources = {PATH: REVIEW, "workflows/resolve/fix.md": FIX}
     assert full([UNKNOWN], sources) == (
         "error[LP302]: `fix` has no output `pr`\n"
-        " --> workflows/resolve/review.md:7:11\n"
-        "  |\n"
-        "7 | Review {{ fix.pr }}: {{ fix.summary }}.\n"
-        "  |           ^^^^^^ unknown field\n"
-        " ::: workflows/resolve/fix.md:5:3\n"
-        "5 |   pr_url: url\n"
-        "  |   ------ closest match\n"
-        "  = help: write `{{ fix.pr_url }}`      (loopy explain LP302)\n"
+        "  --> workflows/resolve/review.md:7:11\n"
+        "   |\n"
+        " 7 | Review {{ fix.pr }}: {{ fix.summary }}.\n"
+        "   |           ^^^^^^ unknown field\n"
+        "  ::: workflows/resolve/fix.md:5:3\n"
+        " 5 |   pr_url: url\n"
+        "   |   ------ closest match\n"
+        "   = help: write `{{ fix.pr_url }}`      (loopy explain LP302)\n"
         "\n"
     )
 
@@ -91,7 +91,7 @@ def test_an_empty_span_and_one_behind_the_end_have_one_mark() -> None:
 
 def test_a_place_that_is_in_no_file_is_named_without_a_line() -> None:
     shown = full([Diagnostic("LP300", "no registry", Span.of("registry.yml", 1, 1))], {})
-    assert shown.startswith("error[LP300]: no registry\n --> registry.yml:1:1\n  = ")
+    assert shown.startswith("error[LP300]: no registry\n  --> registry.yml:1:1\n   = ")
 
 
 def test_what_can_be_pasted_stands_at_the_margin() -> None:

@@ -24,7 +24,7 @@ class _Page:
     def diagnostic(self, diagnostic: Diagnostic) -> str:
         """One diagnostic, each of its lines ended."""
         spans = [diagnostic.span, *(label.span for label in diagnostic.also)]
-        gutter = max(len(str(span.line)) for span in spans)
+        gutter = 1 + max(len(str(span.line)) for span in spans)
         lines = [self._title(diagnostic)]
         lines += self._place(diagnostic.span, "-->", diagnostic.label, "^", diagnostic.severity, gutter)
         for label in diagnostic.also:
