@@ -29,8 +29,10 @@ Calmly = Callable[..., int]
 
 @pytest.fixture
 def calmly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Calmly:
-    """Runs a command in this process, in an empty directory: it must end in words, whatever it is given."""
-    monkeypatch.chdir(tmp_path)
+    """Runs a command in this process, in a directory `a/b/c` of its own: it must end in words, whatever it is given."""
+    here = tmp_path / "a" / "b" / "c"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
     monkeypatch.setenv("LOOPY_DEBUG", "1")
 
     def run(*words: str) -> int:
@@ -64,15 +66,15 @@ def test_odd_arguments_end_in_words(command: str, calmly: Calmly) -> None:
     ],
     ids=" ".join,
 )
-def test_odd_values_end_in_words(words: list[str], tmp_path: Path, calmly: Calmly) -> None:
-    write_shop(tmp_path / "shop")
+def test_odd_values_end_in_words(words: list[str], calmly: Calmly) -> None:
+    write_shop(Path("shop").absolute())
     for odd in ("", "\udcff", "a\nb", "9" * 300, "..", "🦊", "nats://[", "nats://:x@h:99999"):
         calmly(*(word.replace("{}", odd) for word in words))
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_garbage_in_files_ends_in_words(name: str, tmp_path: Path, calmly: Calmly) -> None:
-    shop = write_shop(tmp_path / "shop")
+def test_garbage_in_files_ends_in_words(name: str, calmly: Calmly) -> None:
+    shop = write_shop(Path("shop").absolute())
     for garbage, command in itertools.product(GARBAGE, ("compile", "doctor")):
         (shop / name).parent.mkdir(parents=True, exist_ok=True)
         (shop / name).write_bytes(garbage)
@@ -80,23 +82,23 @@ def test_garbage_in_files_ends_in_words(name: str, tmp_path: Path, calmly: Calml
 
 
 @pytest.mark.parametrize("content", WHEREABOUTS)
-def test_garbage_for_whereabouts_ends_in_words(content: bytes, tmp_path: Path, calmly: Calmly) -> None:
-    (tmp_path / ".loopy").mkdir()
-    (tmp_path / ".loopy" / "server.json").write_bytes(content)
+def test_garbage_for_whereabouts_ends_in_words(content: bytes, calmly: Calmly) -> None:
+    Path(".loopy").mkdir()
+    Path(".loopy", "server.json").write_bytes(content)
     for command in (["runs"], ["tap", "--count", "1"], ["deliveries"], ["trigger", "E"]):
         assert calmly(*command) == 2
 
 
-def test_a_directory_in_a_files_place_ends_in_words(tmp_path: Path, calmly: Calmly) -> None:
-    shop = write_shop(tmp_path / "shop")
+def test_a_directory_in_a_files_place_ends_in_words(calmly: Calmly) -> None:
+    shop = write_shop(Path("shop").absolute())
     (shop / "registry.yml").unlink()
     (shop / "registry.yml").mkdir()
     for command in ("compile", "run", "doctor"):
         calmly(command, "shop")
 
 
-def test_links_that_lead_nowhere_end_in_words(tmp_path: Path, calmly: Calmly) -> None:
-    shop = write_shop(tmp_path / "shop")
+def test_links_that_lead_nowhere_end_in_words(calmly: Calmly) -> None:
+    shop = write_shop(Path("shop").absolute())
     (shop / "workflows" / "loop").symlink_to(shop / "workflows" / "loop")
     (shop / "sensors" / "gone.py").symlink_to("/nowhere")
     for command in ("compile", "doctor"):

@@ -1,5 +1,6 @@
 """`loopy run`: ready, alone on its project, gone without a trace, and clear about why it cannot start."""
 
+import os
 import re
 import signal
 import socket
@@ -51,10 +52,44 @@ def test_after_a_kill_it_starts_again_and_knows_what_was(shop: Path) -> None:
         assert "✓ succeeded  batch  Batch" in loopy("runs", "--project", shop).stdout
 
 
+def nats_servers(run: Run) -> list[int]:
+    """The children of a run that are its NATS server."""
+    children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
+    return [int(child) for child in children if "nats-server" in program_of(int(child))]
+
+
+def program_of(pid: int) -> str:
+    """What a process runs; nothing when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except FileNotFoundError:
+        return ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+def test_when_its_nats_server_dies_it_goes_on(shop: Path) -> None:
+    with Run(shop) as run:
+        (server,) = nats_servers(run)
+        os.kill(server, signal.SIGKILL)
+        run.complaint("server.restarted")
+        assert loopy("trigger", "Batch", "--field", "size=1", "--wait", "--project", shop).returncode == 0
+        assert run.stop() == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+def test_a_killed_run_leaves_no_server_behind(shop: Path) -> None:
+    with Run(shop) as run:
+        (server,) = nats_servers(run)
+        run.stop(signal.SIGKILL)
+    body = f"/hooks/order={shop}/orders/tea.json"
+    assert loopy("run", shop, "--port", "0", "--deliver", body, "--once").returncode == 0
+    assert "nats-server" not in program_of(server)
+
+
 def test_delivering_once_shows_the_cascade_and_ends(shop: Path) -> None:
     done = loopy("run", shop, "--port", "0", "--deliver", f"/hooks/order={shop}/orders/tea.json", "--once")
     assert done.returncode == 0, done.stderr
-    wanted = ("delivering", "Order", "sell/quote", "→ Invoice", "bill/send", "✓ done")
+    wanted = ("delivering", "orders → sell", "sell/quote", "→ Invoice", "bill/send", "✓ done")
     told = [done.stdout.index(what) for what in wanted]
     assert told == sorted(told)
     assert "2 runs · 3 steps · 2 events" in done.stdout

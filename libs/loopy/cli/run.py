@@ -4,13 +4,13 @@ import argparse
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopy.cli.arguments import SERVICES
 from loopy.cli.exits import FAILED, OK, CommandError
-from loopy.cli.look import Piece, line, stderr_screen
+from loopy.cli.look import Piece, line, stderr_screen, stdout_screen
 from loopy.cli.parcels import packed
 from loopy.cli.projects import plan_of, project_directory
 from loopy.cli.server_file import STATE, sole_runner
@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     with sole_runner(project):
         session = Session(project, plan, settings, parcels, once=args.once)
         code = _host(project, plan, settings, session)
+    if code == OK and not args.once:
+        stdout_screen().line("stopped")
     return code if code != OK else (FAILED if session.failed else OK)
 
 
@@ -93,8 +95,7 @@ def _host(project: Path, plan: "Plan", settings: "Settings", session: Session) -
     from loopy.kit.service import run_services
 
     async def main(stopping: asyncio.Event) -> None:
-        async with AsyncExitStack() as stack:
-            final = await stack.enter_async_context(_with_server(project, settings))
+        async with _with_server(project, settings, stopping) as final:
             configure_logs(final, stream=session.log_stream)
             await run_services(
                 SERVICES,
@@ -109,8 +110,11 @@ def _host(project: Path, plan: "Plan", settings: "Settings", session: Session) -
 
 
 @asynccontextmanager
-async def _with_server(project: Path, settings: "Settings") -> AsyncIterator["Settings"]:
-    """The settings with a server in them: the one that was named, or one of our own below the project's `.loopy/`."""
+async def _with_server(project: Path, settings: "Settings", stopping: asyncio.Event) -> AsyncIterator["Settings"]:
+    """The settings with a server in them: the one that was named, or one of our own below the project's `.loopy/`.
+
+    When our own is gone for good, `stopping` is set, and CommandError raised at the end.
+    """
     import msgspec
 
     from loopy.bus.server import EmbeddedServer, ServerError
@@ -122,7 +126,14 @@ async def _with_server(project: Path, settings: "Settings") -> AsyncIterator["Se
         server = await EmbeddedServer.start(project / STATE / "store")
     except ServerError as error:
         raise CommandError(str(error), "`loopy doctor` checks the server, or name another with --nats URL") from None
+    gone = asyncio.create_task(server.wait())
+    gone.add_done_callback(lambda _: stopping.set())
     try:
         yield msgspec.structs.replace(settings, nats_url=server.url)
+        if gone.done():
+            gone.result()
+    except ServerError as error:
+        raise CommandError(str(error), "start it again: what is stored is still there", code=FAILED) from None
     finally:
+        gone.cancel()
         await server.stop()
