@@ -70,4 +70,4 @@ def _output(step: StepDecl, broken: Broken) -> Source:
 
 def _source(fields: tuple[FieldDecl, ...]) -> Source:
     record = Record(tuple((field.name.value, field.type) for field in fields))
-    return Source(record, {field.name.value: field.span for field in fields})
+    return Source(record, {field.name.value: field.name.span for field in fields})

@@ -105,3 +105,13 @@ def test_loops_nested_deeper_than_python_can_are_refused(seed: dict[str, bytes])
     step = seed["workflows/triage/investigate.md"] + loops + b"\n"
     compiled = compile_project({**seed, "registry.yml": registry, "workflows/triage/investigate.md": step})
     assert [d.code for d in compiled.diagnostics if d.severity == "error"] == ["LP601"]
+
+
+def test_the_closest_match_of_an_unknown_field_is_shown_where_it_is_declared(seed: dict[str, bytes]) -> None:
+    step = seed["workflows/resolve/review.md"].replace(b"fix.pr_url", b"fix.pr")
+    (error,) = [
+        d for d in compile_project({**seed, "workflows/resolve/review.md": step}).diagnostics if d.severity == "error"
+    ]
+    (match,) = error.also
+    assert (match.span.path, match.span.line, match.span.column) == ("workflows/resolve/fix.md", 5, 3)
+    assert error.help == "write `fix.pr_url`"
