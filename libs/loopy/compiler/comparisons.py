@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from loopy.compiler.fault import Fault
-from loopy.compiler.suggest import listed, nearest
+from loopy.diagnostics.suggest import listed, nearest
 from loopy.types.model import Enum, Fragment, ListOf, MapOf, Maybe, Record, Scalar, Type, Unknown
 from loopy.types.parse import print_type
 

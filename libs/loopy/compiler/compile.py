@@ -50,7 +50,7 @@ def _compile(project: ProjectDecl, found: list[Diagnostic]) -> Compiled:
     names = Names(project, broken)
     shapes = [shape_workflow(name, steps, broken, report) for name, steps in _by_workflow(project).items()]
     check_naming(project, report)
-    check_references(project, names, report)
+    check_references(project, names, broken, report)
     check_schedules(project, shapes, report)
     check_webhooks(project.sensors, report)
     check_costs(project, names, report)

@@ -6,8 +6,8 @@ from loopy.compiler.build import merged_agent, prices_of
 from loopy.compiler.catalogue import WITHOUT_MODEL, price_of
 from loopy.compiler.names import Names, Report
 from loopy.compiler.plan import Price
-from loopy.compiler.suggest import did_you_mean
 from loopy.diagnostics.diagnostic import Diagnostic
+from loopy.diagnostics.suggest import did_you_mean
 from loopy.project.model import ProjectDecl, StepDecl
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
-from loopy.compiler.suggest import nearest
+from loopy.diagnostics.suggest import nearest
 
 ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 MAX_EXPRESSION = 200

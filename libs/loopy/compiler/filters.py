@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from loopy.compiler.fault import Fault
-from loopy.compiler.suggest import did_you_mean, listed
+from loopy.diagnostics.suggest import did_you_mean, listed
 from loopy.types.model import (
     BOOL,
     FLOAT,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from loopy.compiler.suggest import listed, nearest
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.diagnostics.span import Span
+from loopy.diagnostics.suggest import listed, nearest
 from loopy.project.model import AgentDecl, EventDecl, ProjectDecl, SandboxDecl, SkillDecl, Word
 
 Report = Callable[[Diagnostic], None]

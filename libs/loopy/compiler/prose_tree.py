@@ -9,10 +9,10 @@ from loopy.compiler.fault import Fault
 from loopy.compiler.filters import filter_result
 from loopy.compiler.prose import warn_of_skipped
 from loopy.compiler.scope import EVENT, NOTHING_KNOWN, Known, Part, Scope, Seen, Source, descend, optional
-from loopy.compiler.suggest import did_you_mean
 from loopy.compiler.template_places import Places
 from loopy.compiler.template_syntax import BadTemplate, parse_template
 from loopy.compiler.templates import compiled
+from loopy.diagnostics.suggest import did_you_mean
 from loopy.types.model import BOOL, FLOAT, INT, STR, UNKNOWN, Fragment, ListOf, Maybe, Record, Scalar, Type, Unknown
 from loopy.types.parse import print_type
 

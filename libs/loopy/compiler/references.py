@@ -1,14 +1,14 @@
 """What the registry, steps and sensors refer to: it must exist."""
 
 from loopy.compiler.catalogue import PROVIDERS, RUNTIMES
-from loopy.compiler.names import AGENT, EVENT, SANDBOX, SKILL, Names, Report, report_repeats
-from loopy.compiler.suggest import did_you_mean, listed
+from loopy.compiler.names import AGENT, EVENT, SANDBOX, SKILL, Broken, Names, Report, report_repeats
 from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.diagnostics.span import Span
+from loopy.diagnostics.suggest import did_you_mean, listed
 from loopy.project.model import AgentDecl, ExpectDecl, OnEvent, ProjectDecl, SensorDecl, StepDecl, Word
 
 
-def check_references(project: ProjectDecl, names: Names, report: Report) -> None:
+def check_references(project: ProjectDecl, names: Names, broken: Broken, report: Report) -> None:
     """Report every name that nothing declares."""
     if not names.has_registry and project.steps:
         headline = "the project has no registry.yml"
@@ -16,7 +16,7 @@ def check_references(project: ProjectDecl, names: Names, report: Report) -> None
         report(Diagnostic("LP300", headline, Span.of("registry.yml", 1, 1), help=help_))
     _registry(project, names, report)
     for step in project.steps:
-        _step(step, names, report)
+        _step(step, names, broken, report)
     for sensor in project.sensors:
         _sensor(sensor, names, report)
 
@@ -64,11 +64,16 @@ def _expectation(expectation: ExpectDecl, names: Names, report: Report) -> None:
     names.resolve(EVENT, expectation.then, report)
 
 
-def _step(step: StepDecl, names: Names, report: Report) -> None:
+def _step(step: StepDecl, names: Names, broken: Broken, report: Report) -> None:
     if isinstance(step.on, OnEvent):
         names.resolve(EVENT, step.on.event, report)
     if step.agent is not None:
         names.resolve(AGENT, step.agent, report)
+    elif "agent" not in step.keys and not broken.file(step.path):
+        headline = f"the step `{step.name}` has no agent: nobody runs it"
+        known = sorted(names.agents)
+        help_ = f"write `agent: {known[0]}`, or another of the registry's agents" if known else "write `agent:`"
+        report(Diagnostic("LP313", headline, step.span, "needs `agent:`", help=help_))
     for event in report_repeats([emission.event for emission in step.emits], report):
         names.resolve(EVENT, event, report)
 

@@ -6,9 +6,9 @@ import msgspec
 
 from loopy.compiler.fault import Fault
 from loopy.compiler.graph import Graph
-from loopy.compiler.suggest import did_you_mean, listed, nearest
 from loopy.diagnostics.diagnostic import Label
 from loopy.diagnostics.span import Span
+from loopy.diagnostics.suggest import did_you_mean, listed, nearest
 from loopy.types.model import JSON, UNKNOWN, Enum, Fragment, ListOf, MapOf, Maybe, Record, Scalar, Type, Unknown
 from loopy.types.parse import print_type
 

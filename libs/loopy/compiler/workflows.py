@@ -6,9 +6,9 @@ import msgspec
 
 from loopy.compiler.graph import Graph
 from loopy.compiler.names import Broken, Report, report_repeats
-from loopy.compiler.suggest import nearest
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.diagnostics.span import Span
+from loopy.diagnostics.suggest import nearest
 from loopy.project.model import StepDecl, Word
 
 

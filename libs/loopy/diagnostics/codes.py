@@ -55,6 +55,7 @@ CODES: dict[str, tuple[Literal["error", "warning"], str]] = {
     "LP310": ("error", "a reference to a step that is not upstream"),
     "LP311": ("error", "a name without a step or event before it"),
     "LP312": ("error", "a command agent without a command"),
+    "LP313": ("error", "a step without an agent"),
     # The graph (the compiler).
     "LP401": ("error", "a workflow has no trigger"),
     "LP402": ("error", "a workflow has more than one trigger"),

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from loopy.diagnostics.suggest import closest
+from loopy.diagnostics.suggest import nearest
 from loopy.types.fragment import violations
 from loopy.types.model import Enum, Fragment, ListOf, MapOf, Maybe, Record, Scalar, ScalarName, Type, Unknown
 from loopy.types.native import ID_MAX, SCALAR_TYPES
@@ -144,7 +144,7 @@ def _record(kind: Record, value: Any, path: str) -> Iterator[Problem]:
             yield Problem(_below(path, name), "missing")
     for name in value:
         if name not in kind.names:
-            meant = closest(str(name), kind.names)
+            meant = nearest(str(name), kind.names)
             hint = f", did you mean `{meant}`?" if meant else ""
             yield Problem(_below(path, str(name)), f"unknown field{hint}")
 

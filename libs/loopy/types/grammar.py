@@ -3,7 +3,7 @@
 import re
 from typing import Literal, NoReturn, TypeAlias
 
-from loopy.diagnostics.suggest import closest
+from loopy.diagnostics.suggest import nearest
 from loopy.types.model import SCALARS, Enum, ListOf, MapOf, Maybe, Scalar, Type
 
 Fault: TypeAlias = Literal["name", "form", "enum"]
@@ -194,4 +194,4 @@ class TypeText:
 def _meant(word: str) -> str | None:
     """The type that a wrong word stands for."""
     folded = word.lower()
-    return SYNONYMS.get(folded) or closest(folded, (*SCALARS, *GENERICS))
+    return SYNONYMS.get(folded) or nearest(folded, (*SCALARS, *GENERICS))
