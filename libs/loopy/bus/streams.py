@@ -16,6 +16,7 @@ KEEP_S = 30 * DAY_S
 DELIVERIES_KEEP_S = 7 * DAY_S
 MIB = 1 << 20
 UNLIMITED = -1
+FOR_EVER = 0
 ACK_WAIT_S = 30
 MAX_ACK_PENDING = 20_000
 
@@ -55,7 +56,7 @@ TIMERS = Stream(
     UNLIMITED,
     options={"discard": "old", "allow_msg_schedules": True, "allow_msg_ttl": True},
 )
-PLANS = Stream("PLAN", ("plan",), 256 * MIB)
+PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER)
 DEAD = Stream("DEAD", ("dead",), 512 * MIB)
 STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, DEAD)
 
