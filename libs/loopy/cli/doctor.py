@@ -34,7 +34,5 @@ def _lines(state: str, what: str, advice: str) -> list[Line]:
 def _verdict(missing: int) -> Line:
     if not missing:
         return line(Piece(f"{DONE} ready to run", "ok"))
-    return line(
-        Piece(f"{BROKEN} {counted(missing, 'thing')} missing", "bad"),
-        " for a run with real agents; --rehearse needs none of the agents",
-    )
+    what = Piece(f"{BROKEN} {counted(missing, 'thing')} missing", "bad")
+    return line(what, " for a run with real agents; `loopy run --rehearse` needs no agents")

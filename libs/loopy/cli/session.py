@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
@@ -12,19 +11,18 @@ from typing import TYPE_CHECKING, TextIO, cast
 from loopy.cli.banner import addresses, headline
 from loopy.cli.display import Display, display, summary
 from loopy.cli.exits import CommandError
-from loopy.cli.hints import command, path_from_here, program
-from loopy.cli.look import Line, Piece, error_lines, line, short, stdout_screen, table
+from loopy.cli.hints import again, next_steps, program
+from loopy.cli.look import Line, Piece, error_lines, line, stdout_screen
 from loopy.cli.parcels import Parcel, Posted, events_of, post, stored_events
 from loopy.cli.reach import Address, connected
 from loopy.cli.server_file import Whereabouts, announced
-from loopy.cli.values import example_fields
 from loopy.cli.watching import facts
 from loopy.compiler.plan import Plan, plan_hash
 
 if TYPE_CHECKING:
     from loopy.bus.client import Bus
     from loopy.kit.settings import Settings
-    from loopy.runs.cascade import Cascade, CascadeRun
+    from loopy.runs.cascade import Cascade
 
 
 PACE_S = 0.12  # a rehearsal is over in an instant; on a terminal its facts are shown so that one can follow them
@@ -57,11 +55,11 @@ class Session:
         self._project = project
         self._plan = plan
         self._namespace = settings.namespace
-        self._flags = ("--rehearse",) if settings.rehearse else ()
+        self._rehearses = settings.rehearse
         self._parcels = parcels
         self._once = once
         self._screen = stdout_screen()
-        self._paced = settings.rehearse and self._screen.is_terminal and bool(parcels)
+        self._delivering = bool(parcels)
         self._done: dict[str, Cascade] = {}
         self._news = asyncio.Event()
 
@@ -85,15 +83,19 @@ class Session:
     def _open(self, http_url: str) -> None:
         trigger = f"{program()} trigger EVENT --field NAME=VALUE --wait"
         self._screen.line(line(Piece(headline(self._plan), "name")))
+        if self._rehearses:
+            self._screen.line(line(Piece("  rehearsal: every agent answers at once with made-up values", "warn")))
         self._screen.lines(addresses(self._plan, http_url, datetime.now(UTC), trigger))
         self._screen.line()
 
     async def _watch(self, bus: "Bus", shown: Display, after: int) -> None:
         async for record in facts(bus, after=after):
             cascade = shown.see(record)
-            if self._paced:
+            if not self._delivering:
+                continue
+            if self._rehearses and self._screen.is_terminal:
                 await asyncio.sleep(PACE_S)
-            if cascade is not None and self._parcels:
+            if cascade is not None:
                 self._done[cascade.id] = cascade
                 self._news.set()
 
@@ -108,7 +110,7 @@ class Session:
                 self.failed = True
                 for told in error_lines(error.message, error.hint):
                     shown.say(told)
-        self._paced = False
+        self._delivering = False
         for told in self._next():
             shown.say(told)
 
@@ -130,26 +132,5 @@ class Session:
 
     def _next(self) -> list[Line]:
         if self._once:
-            again = shlex.join((program(), "run", path_from_here(self._project), *self._flags))
-            return [line(), line("Try next:"), line(f"  {again}", Piece("  serves until Ctrl-C", "dim"))]
-        tries = [
-            (("runs",), "every run, the newest first"),
-            *((("runs", "show", short(run.run)), f"one of {run.workflow}, step by step") for run in self._first_runs()),
-            (("tap",), "what passes on the bus, as it passes"),
-            *((words, f"publish {words[1]} by hand") for words in self._trigger_example()),
-        ]
-        return [
-            line(),
-            line("Try next, from another terminal:"),
-            *table([line(f"  {command(self._project, *words)}", Piece(about, "dim")) for words, about in tries]),
-            line(Piece("Ctrl-C ends it; what is under way goes on with the next run.", "dim")),
-        ]
-
-    def _trigger_example(self) -> Iterator[tuple[str, ...]]:
-        """An event that starts a workflow, with a value for each of its fields."""
-        for event in filter(self._plan.started_by, self._plan.events):
-            yield ("trigger", event, *example_fields(self._plan.events[event]), "--wait")
-            return
-
-    def _first_runs(self) -> "Sequence[CascadeRun]":
-        return next((cascade.runs[:1] for cascade in self._done.values()), [])
+            return again(self._project, rehearse=self._rehearses)
+        return next_steps(self._project, self._plan, list(self._done.values()))

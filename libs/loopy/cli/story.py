@@ -119,13 +119,13 @@ def event_lines(started: RunStarted) -> list[Line]:
 def failed_lines(state: RunState) -> list[Line]:
     """Every attempt of a run that failed, with the reason, in order."""
     failures = [r for facts in state.steps.values() for r in facts.results if isinstance(r, AttemptFailed)]
-    return [
-        line(
-            Piece(f"  {BROKEN} ", "bad"),
-            f"{failure.step}, attempt {failure.attempt}: {failure.reason}: {failure.detail}",
-        )
-        for failure in sorted(failures, key=lambda failure: failure.at)
-    ]
+    return [told for failure in sorted(failures, key=lambda failure: failure.at) for told in _failure_lines(failure)]
+
+
+def _failure_lines(failure: AttemptFailed) -> list[Line]:
+    first, *others = failure.detail.splitlines() or [""]
+    heading = f"{failure.step}, attempt {failure.attempt}: {failure.reason}: {first}"
+    return [line(Piece(f"  {BROKEN} ", "bad"), heading), *(line(f"      {other}") for other in others)]
 
 
 def _begun(started: RunStarted, seen: Sightings) -> list[Line]:

@@ -1,0 +1,50 @@
+"""What `loopy run` says once it serves."""
+
+import pytest
+from loopy.cli.banner import addresses, headline, interval
+from loopy.cli.look import plain
+from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor, WebhookSource
+
+from tests.support.facts import NOW, step, workflow
+
+HOOK = Sensor("sentry_issues", "sensors/s.py", WebhookSource("/hooks/sentry"), ("Incident",))
+POLL = Sensor("metric_watch", "sensors/s.py", PollSource(300), ("Incident",))
+NIGHTLY = workflow(step("scan"), name="upkeep", on=CronTrigger("0 9 * * *"))
+HOURLY = workflow(step("scan"), name="sweep", on=CronTrigger("0 * * * *"))
+
+
+def plan(*declared: object) -> Plan:
+    return Plan(
+        workflows={each.name: each for each in (NIGHTLY, HOURLY) if each in declared},
+        sensors={each.name: each for each in (HOOK, POLL) if each in declared},
+        events={"Incident": {"title": "str"}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ((HOOK, POLL, NIGHTLY), "hosting sensor webhooks · 1 schedule armed · waiting for events"),
+        ((HOOK, NIGHTLY, HOURLY), "hosting sensor webhooks · 2 schedules armed · waiting for events"),
+        ((HOOK,), "hosting sensor webhooks · waiting for events"),
+        ((POLL, NIGHTLY), "1 schedule armed · waiting for events"),
+        ((), "waiting for events"),
+    ],
+)
+def test_the_headline_leaves_out_what_the_project_has_not(declared: tuple[object, ...], said: str) -> None:
+    assert headline(plan(*declared)) == said
+
+
+def test_every_address_is_below_it() -> None:
+    lines = [plain(each) for each in addresses(plan(HOOK, POLL, NIGHTLY), "http://h:1", NOW, "loopy trigger")]
+    kinds = [each.split()[0] for each in lines]
+    assert kinds == ["webhook", "poll", "schedule", "api", "trigger"]
+    assert lines[0].split()[1:] == ["http://h:1/hooks/sentry", "→", "sentry_issues"]
+    assert lines[1].endswith("every 5m")
+    assert lines[2].split()[1] == "upkeep"
+    assert lines[3].split()[1] == "http://h:1/api/runs"
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(90, "90s"), (300, "5m"), (7200, "2h"), (86400, "1d"), (0.5, "0.5s")])
+def test_intervals_have_the_largest_unit_that_needs_no_fraction(seconds: float, shown: str) -> None:
+    assert interval(seconds) == shown
