@@ -12,7 +12,6 @@ from nats.aio.msg import Msg
 
 from loopy.bus.codec import DeadMessage, Undecodable
 from loopy.bus.connection import Connection
-from loopy.bus.errors import BusError
 from loopy.bus.incoming import consumed, place_of
 from loopy.bus.messages import Ack, DeadLetter, Handler, Message, RetryAfter, Verdict
 from loopy.bus.pull import Pull
@@ -23,7 +22,7 @@ MOST_DELIVERIES = 10
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 60.0
 TICK_S = 0.25
-BURY_RETRY_S = 5.0
+UNSETTLED_RETRY_S = 5.0
 
 ACK, NAK, IN_PROGRESS = b"+ACK", b"-NAK", b"+WPI"
 
@@ -44,7 +43,7 @@ class _InHand(msgspec.Struct):
     task: asyncio.Task[None] | None = None
 
 
-def after_failure(error: Exception, deliveries: int) -> Verdict:
+def after_failure(error: BaseException, deliveries: int) -> Verdict:
     """What becomes of a message whose handler raised: again, ever later; a dead letter when it never helped."""
     if deliveries >= MOST_DELIVERIES:
         return DeadLetter("handler_failed", f"{type(error).__name__}: {error}")
@@ -107,8 +106,12 @@ class Consumption:
             held.task = asyncio.create_task(self._process(held))
 
     async def _process(self, held: _InHand) -> None:
-        verdict = await self._judge(held.message)
-        await self._perform(verdict, held)
+        try:
+            verdict = await self._judge(held.message)
+            await self._perform(verdict, held)
+        except Exception:  # noqa: BLE001  a message that cannot be settled now comes again
+            _log.exception("message.unsettled", extra=self._about(held.message))
+            await self._answer(held, _later(UNSETTLED_RETRY_S))
         await self._pull.top_up()
 
     async def _judge(self, message: Message) -> Verdict:
@@ -116,9 +119,16 @@ class Consumption:
             return await self._handler(message)
         except Undecodable as error:
             return DeadLetter(error.reason, error.detail)
+        except asyncio.CancelledError as error:
+            if self._stopping or _being_cancelled():
+                raise
+            return self._failed(error, message)
         except Exception as error:  # noqa: BLE001  whatever a handler does, the loop goes on
-            _log.exception("handler.failed", extra=self._about(message))
-            return after_failure(error, message.deliveries)
+            return self._failed(error, message)
+
+    def _failed(self, error: BaseException, message: Message) -> Verdict:
+        _log.error("handler.failed", exc_info=error, extra=self._about(message))
+        return after_failure(error, message.deliveries)
 
     async def _perform(self, verdict: Verdict, held: _InHand) -> None:
         match verdict:
@@ -127,19 +137,14 @@ class Consumption:
             case RetryAfter(delay_s):
                 await self._answer(held, _later(delay_s))
             case DeadLetter():
-                await self._answer(held, await self._set_aside(verdict, held.message))
+                await self._set_aside(verdict, held.message)
+                await self._answer(held, ACK)
             case _:
                 assert_never(verdict)
 
-    async def _set_aside(self, verdict: DeadLetter, message: Message) -> bytes:
+    async def _set_aside(self, verdict: DeadLetter, message: Message) -> None:
         _log.warning("message.dead", extra={**self._about(message), "reason": verdict.reason})
-        dead = DeadMessage.of(message, verdict, datetime.now(UTC))
-        try:
-            await self._bury(dead)
-        except BusError:
-            _log.exception("message.unburied", extra=self._about(message))
-            return _later(BURY_RETRY_S)
-        return ACK
+        await self._bury(DeadMessage.of(message, verdict, datetime.now(UTC)))
 
     async def _answer(self, held: _InHand, answer: bytes) -> None:
         self._in_hand.pop(held.message.sequence, None)
@@ -173,6 +178,12 @@ class Consumption:
             "sequence": message.sequence,
             "deliveries": message.deliveries,
         }
+
+
+def _being_cancelled() -> bool:
+    """Whether someone cancels this task; else what it awaited was cancelled, which is the handler's failure."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _later(delay_s: float) -> bytes:

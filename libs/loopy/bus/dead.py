@@ -40,7 +40,7 @@ class DeadMessage(msgspec.Struct, frozen=True):
             subject=message.subject,
             sequence=message.sequence,
             reason=verdict.reason,
-            detail=verdict.detail[:MOST_DETAIL],
+            detail=verdict.detail[:MOST_DETAIL].encode(errors="replace").decode(),
             at=at,
             headers=message.headers,
             payload=message.payload,

@@ -148,6 +148,33 @@ async def test_a_handler_that_raises_is_logged_and_tried_again(bus: Bus, caplog:
     assert [record.getMessage() for record in caplog.records] == ["handler.failed"] * 2
 
 
+async def test_a_handler_whose_own_work_is_cancelled_has_failed_and_is_tried_again(bus: Bus) -> None:
+    deliveries: list[int] = []
+
+    async def handler(message: Message) -> Verdict:
+        deliveries.append(message.deliveries)
+        if message.deliveries == 1:
+            raise asyncio.CancelledError
+        return Ack()
+
+    await publish(bus, "1")
+    async with consuming(bus, handler):
+        await settled(bus)
+    assert deliveries == [1, 2]
+
+
+async def test_a_reason_that_is_no_text_still_makes_a_dead_letter(bus: Bus) -> None:
+    async def handler(message: Message) -> Verdict:
+        return DeadLetter("odd", "half a pair: \ud800")
+
+    await publish(bus, "1")
+    async with consuming(bus, handler):
+        await settled(bus)
+    stored = await bus.last(DEAD, bus.subjects.dead("EVT", 1))
+    assert stored is not None
+    assert read_dead(stored).detail == "half a pair: ?"
+
+
 async def test_a_handler_that_always_raises_ends_in_a_dead_letter(bus: Bus, nats_url: str) -> None:
     async def handler(message: Message) -> Verdict:
         raise RuntimeError("broken for good")
