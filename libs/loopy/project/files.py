@@ -83,12 +83,20 @@ def _tree(directory: str, prefix: str, ending: str, above: tuple[str, ...]) -> I
 def _entries(directory: str) -> Iterator[tuple["os.DirEntry[str] | Unreadable", bool]]:
     """What a directory holds, and whether each is a directory; devices, pipes and dead links are left out."""
     try:
-        for entry in os.scandir(directory):
-            is_directory = entry.is_dir()
-            if is_directory or entry.is_file():
-                yield entry, is_directory
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if (is_directory := _is_directory(entry)) is not None:
+                    yield entry, is_directory
     except OSError as error:
         yield Unreadable(_reason(error)), False
+
+
+def _is_directory(entry: "os.DirEntry[str]") -> bool | None:
+    """Whether an entry is a directory or a file; None when it is neither, such as a link that leads to itself."""
+    try:
+        return True if entry.is_dir() else False if entry.is_file() else None
+    except OSError:
+        return None
 
 
 def _named(prefix: str, entry: "os.DirEntry[str]", parent: str = "") -> tuple[str, bytes]:
