@@ -26,8 +26,9 @@ $(VENV)/.dev: pyproject.toml
 setup: $(VENV)/.dev ## Create .venv with Loopy and every development tool
 
 run: $(VENV)/.run ## Rehearse examples/ai-sre: a Sentry webhook travels to GoalShipped
-	@$(BIN)/loopy run examples/ai-sre --rehearse --deliver /hooks/sentry=examples/ai-sre/deliveries/sentry-issue.json \
-		$$([ -t 1 ] || echo --once)
+	@once=--once; if [ -t 1 ]; then once=; fi; \
+	$(BIN)/loopy run examples/ai-sre --rehearse $$once \
+		--deliver /hooks/sentry=examples/ai-sre/deliveries/sentry-issue.json
 
 fmt: setup ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
