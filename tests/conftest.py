@@ -4,8 +4,8 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from loopy.bus.client import Bus
 
+from loopy.bus.client import Bus
 from tests.support.nats_server import NatsServer
 
 _namespaces = itertools.count(1)

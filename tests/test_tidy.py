@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from loopy.cli.commands import COMMANDS
 from loopy.diagnostics.codes import CODES
-
 from tests.support import diagnostics_page
 
 ROOT = Path(__file__).parents[1]

@@ -7,12 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nats
+from nats.aio.client import Client
+
 from loopy.bus.client import Bus
 from loopy.bus.messages import Ack, Message, Outgoing, Verdict
 from loopy.bus.server import EmbeddedServer
 from loopy.bus.streams import DISPATCHER_EVENTS, RUNS, consumer_name
-from nats.aio.client import Client
-
 from tests.bench.rows import Row
 
 REPETITIONS = 5

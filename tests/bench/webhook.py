@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from loopy.bus.client import Bus
 from loopy.bus.codec import Delivery, delivery_message
 from loopy.bus.server import EmbeddedServer
-
 from tests.bench.rows import Row
 from tests.support.services import process
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from loopy.cli.commands import COMMANDS
 from loopy.cli.main import main
-
 from tests.support.command_line import loopy
 from tests.support.shop import write_shop
 

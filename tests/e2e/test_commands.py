@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from loopy.runs.ids import run_id
 
+from loopy.runs.ids import run_id
 from tests.support.command_line import LOOPY, TIMEOUT_S, Run, Started, environment, loopy
 
 

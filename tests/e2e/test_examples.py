@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from loopy import Tick, ToolContext
 from loopy.bus.client import Bus
 from loopy.bus.codec import event_message
@@ -22,7 +23,6 @@ from loopy.events import bind
 from loopy.project.files import load_files
 from loopy.runs.cascade import Cascade
 from loopy.runs.records import Event
-
 from tests.support.services import ALL, services, settings_for
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -10,12 +10,12 @@ from typing import Any
 
 import nats
 import pytest
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_dead
 from loopy.bus.journal import follow_cascade
 from loopy.bus.streams import DEAD
 from loopy.runs.cascade import Cascade
-
 from tests.support.command_line import Started, loopy
 from tests.support.shop import executions_of, write_shop
 from tests.support.waiting import wait_until

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from loopy.compiler.compile import compile_project
 
+from loopy.compiler.compile import compile_project
 from tests.support.literate import Example, Expected, examples
 
 HERE = Path(__file__).parent

@@ -1,6 +1,7 @@
 """Types as Hypothesis draws them."""
 
 from hypothesis import strategies as st
+
 from loopy.types.model import SCALARS, Enum, Fragment, ListOf, MapOf, Maybe, Record, Scalar, Type
 
 _member = st.text(st.characters(categories=("L", "N"), include_characters="_-. /:"), min_size=1, max_size=12)

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopy.compiler.compile import Compiled, compile_project
 from loopy.compiler.cron import cron_problem, next_firing
 from loopy.compiler.expressions import ExpressionError, evaluate

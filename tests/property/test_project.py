@@ -6,6 +6,7 @@ import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.project import yamlspan
 from loopy.project.files import load_files

@@ -4,11 +4,11 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopy.agents.output import settle
 from loopy.agents.rehearsal import rehearse
 from loopy.compiler.plan import Fields
 from loopy.types import model
-
 from tests.unit.agents.assignments import assigned
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)

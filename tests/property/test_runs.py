@@ -10,13 +10,13 @@ from typing import Any, Literal
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopy.compiler.plan import Retry, Step, Workflow
 from loopy.runs.decide import decide, retry
 from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Record, RunEnded
 from loopy.runs.standing import standings
 from loopy.runs.state import fold
-
 from tests.support.facts import NOW, Facts, emitted, event, step, workflow
 
 Behaviour = Literal["succeeds", "fails", "fails_for_good"]

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopy.types.check import Checker, Mismatch
 from loopy.types.model import Record, Type
 from loopy.types.parse import TypeSyntaxError, is_fragment, parse_type, print_type, spec_of, type_of
 from loopy.types.sample import sample
-
 from tests.property.strategies import lines, types
 
 _anything: st.SearchStrategy[Any] = st.recursive(

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+
 from loopy.cli.server_file import Whereabouts
 
 LOOPY = Path(sys.executable).with_name("loopy")

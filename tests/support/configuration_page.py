@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+
 from loopy.kit.settings import Settings, told, variable
 
 PAGE = Path(__file__).parents[2] / "docs/reference/configuration.md"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from loopy.compiler.plan import Plan
 from loopy.kit.http import HttpServer
 from loopy.kit.process import compiled_plan

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from loopy.compiler.filters import FILTERS
 from loopy.project.registry import read_registry
 from loopy.project.stepfile import read_step

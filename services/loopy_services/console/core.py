@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import msgspec
+
 from loopy.bus.codec import Delivery, FailedDelivery
 from loopy.runs.records import Outcome
 from loopy.runs.summary import RunSummary

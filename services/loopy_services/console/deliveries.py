@@ -7,7 +7,6 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import Undecodable, read_delivery, read_failed_delivery
 from loopy.bus.messages import Message
 from loopy.bus.streams import DELIVERIES
-
 from loopy_services.console import core
 
 T = TypeVar("T")

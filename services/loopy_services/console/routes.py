@@ -6,12 +6,12 @@ from typing import Any, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 from litestar import Litestar, Request, Response, get
+
 from loopy.bus import journal
 from loopy.bus.client import Bus, BusError
 from loopy.compiler.plan import Plan, plan_hash
 from loopy.kit.api import api
 from loopy.kit.problems import Problem
-
 from loopy_services.console import core, deliveries
 
 READ_S = 5.0

@@ -1,7 +1,6 @@
 """The console, the shell: mounts the API, then has nothing to do but answer."""
 
 from loopy.kit.service import Host
-
 from loopy_services.console.routes import Routes
 
 

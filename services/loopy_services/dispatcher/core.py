@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 import msgspec
+
 from loopy.bus.codec import Firing, event_message, firing_done_message, record_message
 from loopy.bus.messages import DeadLetter, Outgoing, RetryAfter
 from loopy.bus.subjects import Subjects

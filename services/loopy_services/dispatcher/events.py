@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 import structlog
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_event, read_firing, record_message
 from loopy.bus.journal import read_routed
@@ -14,7 +15,6 @@ from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.runs.records import Event, EventRouted
 from loopy.runs.route import firing_event, nowhere, route, starts
-
 from loopy_services.dispatcher.core import admit, admit_firing
 
 log = structlog.get_logger()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import Undecodable, read_record
 from loopy.bus.journal import read_before, read_run
@@ -16,7 +17,6 @@ from loopy.runs.decide import decide, retry
 from loopy.runs.effects import Effect, EndRun
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Record, RunEnded, RunStarted
 from loopy.runs.state import RunState
-
 from loopy_services.dispatcher.core import due_attempt, firing_mark, may_be_scheduled, message_of, patience
 
 log = structlog.get_logger()

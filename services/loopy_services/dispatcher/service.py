@@ -5,7 +5,6 @@ import asyncio
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import DISPATCHER_EVENTS, DISPATCHER_RUNS, DISPATCHER_TIMERS
 from loopy.kit.service import Host
-
 from loopy_services.dispatcher.events import EventRouter
 from loopy_services.dispatcher.runs import RunDecider
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+
 from loopy.agents.harness import Assignment, HarnessError, Reply
 from loopy.agents.output import settle
 from loopy.agents.prompt import compose

@@ -13,7 +13,6 @@ from loopy.compiler.plan import Plan, Sandbox
 from loopy.runs.records import AttemptRequested
 from loopy.sandboxes.provider import Placement, SandboxError, SandboxSession
 from loopy.sandboxes.providers import Providers
-
 from loopy_services.executor import core
 
 

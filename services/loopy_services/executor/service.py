@@ -10,6 +10,7 @@ import secrets
 import socket
 
 import structlog
+
 from loopy.agents.harness import HarnessError
 from loopy.agents.readiness import plain_processes, used_sandboxes
 from loopy.agents.runtimes import Runtimes
@@ -23,7 +24,6 @@ from loopy.compiler.plan import Plan
 from loopy.kit.service import Host
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from loopy.sandboxes.providers import Providers, installed_providers
-
 from loopy_services.executor import core
 from loopy_services.executor.execution import Execution
 from loopy_services.executor.sweeper import Sweeper

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
+
 from loopy.bus.codec import Delivery
 from loopy.compiler.plan import Sensor
 from loopy.events import TypedEvent

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import structlog
+
 from loopy.authoring import Request, Tick
 from loopy.bus.client import Bus
 from loopy.bus.codec import (
@@ -19,7 +20,6 @@ from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.runs.records import Event
 from loopy.types.check import checker_of
-
 from loopy_services.ingress import core
 from loopy_services.ingress.calls import Caller
 from loopy_services.ingress.sensors import LoadedSensor, error_text, user_trace

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 import msgspec
+
 from loopy import events
 from loopy.compiler.plan import Plan, Sensor
 from loopy.kit.errors import CannotStart
-
 from loopy_services.ingress.calls import Function, TooMany, TooSlow
 from loopy_services.ingress.core import SensorMistake
 

@@ -5,9 +5,9 @@ import os
 from contextlib import closing
 
 import structlog
+
 from loopy.bus.streams import INGRESS_DELIVERIES, INGRESS_POLLS
 from loopy.kit.service import Host
-
 from loopy_services.ingress.calls import Caller
 from loopy_services.ingress.core import MAX_EVENTS
 from loopy_services.ingress.sensing import Sensing

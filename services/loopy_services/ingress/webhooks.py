@@ -10,6 +10,7 @@ import structlog
 from litestar import Litestar, Request, Response, post
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
+
 from loopy.bus.client import Bus, BusError, MessageTooLarge
 from loopy.bus.codec import Delivery, delivery_message
 from loopy.bus.messages import Stored
@@ -19,7 +20,6 @@ from loopy.kit.api import api
 from loopy.kit.errors import CannotStart
 from loopy.kit.problems import Problem
 from loopy.kit.secret import Secret
-
 from loopy_services.ingress import core, signatures
 
 READ_S = 30.0  # for a whole body: one that trickles in is given up

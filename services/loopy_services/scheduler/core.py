@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+
 from loopy.compiler.cron import firings, next_firing
 from loopy.compiler.plan import CronTrigger, PollSource
 from loopy.runs.ids import derive

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import msgspec
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import Undecodable, read_record
 from loopy.bus.messages import Outgoing
@@ -10,7 +11,6 @@ from loopy.bus.streams import EVENTS, RUNS
 from loopy.compiler.plan import CronTrigger, PollSource
 from loopy.runs.ids import firing_id, run_id
 from loopy.runs.records import EventRouted
-
 from loopy_services.scheduler.core import digest
 
 

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
 from loopy.bus.client import Bus, BusError
 from loopy.bus.messages import Ack, Message, Outgoing, Verdict
 from loopy.bus.provisioning import ensure_stream
 from loopy.bus.streams import DISPATCHER_EVENTS, EVENTS, RUNS, stream_config
-
 from tests.support.nats_server import NatsServer
 from tests.support.waiting import wait_until
 

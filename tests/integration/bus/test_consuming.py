@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 
 import nats
 import pytest
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import Undecodable, read_dead
 from loopy.bus.consumer import MOST_DELIVERIES
 from loopy.bus.messages import Ack, DeadLetter, Handler, Message, Outgoing, RetryAfter, Verdict
 from loopy.bus.provisioning import ensure_consumer
 from loopy.bus.streams import DEAD, Consumer, consumer_name
-
 from tests.support.waiting import wait_until
 
 HASTY = Consumer("hasty", "EVT", ("evt",), ack_wait_s=0.6)

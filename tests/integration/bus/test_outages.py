@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from loopy.bus.client import Bus, BusError
 from loopy.bus.messages import Ack, Message, Outgoing, Verdict
 from loopy.bus.streams import DISPATCHER_EVENTS, EVENTS
-
 from tests.support.nats_server import NatsServer
 from tests.support.waiting import wait_until
 

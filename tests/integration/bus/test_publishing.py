@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from loopy.bus.client import Bus, BusError, MessageTooLarge
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.streams import EVENTS, RUNS

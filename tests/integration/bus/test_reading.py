@@ -3,11 +3,11 @@
 import asyncio
 
 import nats
+from nats.aio.msg import Msg
+
 from loopy.bus.client import Bus
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.streams import EVENTS, RUNS
-from nats.aio.msg import Msg
-
 from tests.support.waiting import wait_until
 
 

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from loopy.bus.client import Bus
 from loopy.bus.messages import Outgoing
 from loopy.bus.server import EmbeddedServer, ServerError, StoreInUse
 from loopy.bus.streams import RUNS
-
 from tests.support.waiting import wait_until
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")

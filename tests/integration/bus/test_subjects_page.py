@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from loopy.bus import subjects as grammar
 from loopy.bus.client import Bus
 from loopy.bus.codec import event_message, read_event
@@ -19,7 +20,6 @@ from loopy.compiler.compile import compile_project
 from loopy.project.files import load_files
 from loopy.runs.records import Cause, Event
 from loopy.types.check import checker_of
-
 from tests.support.nats_server import NatsServer
 from tests.support.waiting import wait_until
 

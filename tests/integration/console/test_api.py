@@ -9,6 +9,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import (
     Delivery,
@@ -28,7 +29,6 @@ from loopy.runs.records import (
     RunEnded,
     RunStarted,
 )
-
 from tests.support.services import services, settings_for
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

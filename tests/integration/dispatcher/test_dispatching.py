@@ -7,6 +7,7 @@ from contextlib import aclosing
 import msgspec
 import nats
 import pytest
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import event_message, plan_message, read_dead, record_message
 from loopy.bus.journal import follow_cascade, list_runs, read_cascade, read_run
@@ -17,7 +18,6 @@ from loopy.runs.cascade import Cascade
 from loopy.runs.ids import run_id
 from loopy.runs.records import Event
 from loopy_services.dispatcher.service import serve
-
 from tests.support.engine import Behaviour, executing, failure_until, requested_attempts, serving, success
 from tests.support.facts import Facts, emitted, event, plan, step, workflow
 from tests.support.waiting import wait_until

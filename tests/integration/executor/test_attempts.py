@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import plan_message, read_dead, record_message
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import DEAD, RUNS
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Emitted, RunEnded
-
 from tests.integration.executor.desk import (
     AT,
     alive,

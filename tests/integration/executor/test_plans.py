@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from loopy.agents.runtimes import Runtimes
 from loopy.bus.client import Bus
 from loopy.bus.messages import DeadLetter, Message, RetryAfter
@@ -14,7 +15,6 @@ from loopy.compiler.plan import Limits, Plan, plan_hash
 from loopy.sandboxes.providers import Providers
 from loopy_services.executor.execution import Execution
 from loopy_services.executor.service import PLAN_DELIVERIES, Executor
-
 from tests.integration.executor.desk import planned, publish, requested
 
 OWN, OTHER = planned("true"), planned("false")

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from loopy.bus.client import Bus
 from loopy.bus.provisioning import ensure_consumer
 from loopy.bus.streams import RUNS, executor_consumer
 from loopy.compiler.plan import encode_plan
-
 from tests.integration.executor.desk import alive, done, planned, publish, requested
 from tests.support.services import services, settings_for
 

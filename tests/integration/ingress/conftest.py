@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from loopy.bus.client import Bus
 
+from loopy.bus.client import Bus
 from tests.support.services import Running, services, settings_for
 
 REGISTRY = """

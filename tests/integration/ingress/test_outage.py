@@ -5,9 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from loopy.bus.client import Bus
 from loopy.bus.streams import DELIVERIES
-
 from tests.support.nats_server import NatsServer
 from tests.support.services import services, settings_for
 from tests.support.waiting import wait_until

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import (
     Delivery,
@@ -24,7 +25,6 @@ from loopy.kit.errors import CannotStart
 from loopy.runs import ids
 from loopy.runs.records import Event
 from loopy_services.ingress import sensing
-
 from tests.support.services import Running, services, settings_for
 from tests.support.waiting import wait_until
 

@@ -11,11 +11,11 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from loopy.bus.client import Bus
 from loopy.bus.codec import Delivery, read_delivery
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.streams import DELIVERIES
-
 from tests.support.services import Running
 
 SENTRY = json.dumps({"data": {"issue": {"title": "It broke", "permalink": "https://example.org/1"}}}).encode()

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from loopy.kit.errors import CannotStart
 from loopy.kit.http import HttpServer
 from loopy.kit.problems import ASGIApp, Receive, Scope, Send

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from loopy.bus.streams import EVENTS
 from loopy.compiler.plan import Plan
 from loopy.kit import service
 from loopy.kit.errors import CannotStart, ServiceFailed
 from loopy.kit.problems import Receive, Scope, Send
 from loopy.kit.service import Host
-
 from tests.support.services import services, settings_for
 
 Serve = Callable[[Host], Awaitable[None]]

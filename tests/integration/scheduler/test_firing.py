@@ -12,7 +12,6 @@ from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor
 from loopy.runs.ids import firing_id, run_id
 from loopy_services.dispatcher.service import serve as dispatch
 from loopy_services.scheduler.service import serve
-
 from tests.support.engine import ShiftedClock, executing, serving
 from tests.support.facts import plan, step, workflow
 from tests.support.waiting import wait_until

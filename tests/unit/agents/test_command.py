@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from loopy.agents.command import CommandHarness, NoDocument, read_document
 from loopy.agents.harness import HarnessError, Reply
 from loopy.compiler.plan import Sandbox
 from loopy.sandboxes.local import LocalProvider
 from loopy.sandboxes.provider import Finished, Placement, SandboxError
-
 from tests.unit.agents.assignments import assigned
 
 SECRET = "hunter2-hunter2"

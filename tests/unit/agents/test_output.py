@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+
 from loopy.agents.harness import Reply
 from loopy.agents.output import settle
 from loopy.compiler.plan import Fields
 from loopy.runs.records import Emitted
 from loopy.types.check import Mismatch
-
 from tests.unit.agents.assignments import ITEM, assigned
 
 OUTPUT: Fields = {"verdict": "enum[pass, fail]", "notes": "str?"}

@@ -2,7 +2,6 @@
 
 from loopy.agents.prompt import compose
 from loopy.compiler.plan import Agent
-
 from tests.unit.agents.assignments import ITEM, assigned
 
 

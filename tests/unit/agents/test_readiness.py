@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from loopy.agents.harness import HarnessError
 from loopy.agents.readiness import plain_processes, unrunnable
 from loopy.agents.runtimes import Runtimes, installed_runtimes

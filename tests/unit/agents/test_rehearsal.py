@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from loopy.agents.harness import Assignment, HarnessError
 from loopy.agents.hints import read_hint
 from loopy.agents.rehearsal import RehearsalHarness, rehearse
 from loopy.types.check import checker_of
-
 from tests.unit.agents.assignments import ITEM, assigned, requested
 
 OUTPUT: dict[str, Any] = {"verdict": "enum[pass, fail]", "title": "str", "why": {"text": "str", "score": "int"}}

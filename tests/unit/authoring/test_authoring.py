@@ -4,8 +4,9 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-import loopy
 import pytest
+
+import loopy
 from loopy.authoring import Headers, Request, Tick, ToolContext, is_tool, sensor, sensor_options, tool
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from loopy import events
 from loopy.project.stubs import event_stubs
 from loopy.types.parse import TypeSpec, TypeSyntaxError

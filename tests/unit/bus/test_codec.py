@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+
 from loopy.bus.codec import (
     Firing,
     Undecodable,

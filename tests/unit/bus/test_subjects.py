@@ -1,6 +1,7 @@
 """The grammar of subjects."""
 
 import pytest
+
 from loopy.bus.subjects import NamespaceError, Subjects, token, untoken
 
 SUBJECTS = Subjects("acme-sre")

@@ -4,10 +4,10 @@ import shlex
 from importlib.metadata import version
 
 import pytest
+
 from loopy.cli.commands import COMMANDS, Command, named, parser_of
 from loopy.cli.exits import OK, UNUSABLE, CommandError
 from loopy.cli.main import help_text, main
-
 from tests.support.cli_page import PAGE, page
 
 

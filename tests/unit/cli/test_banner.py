@@ -1,10 +1,10 @@
 """What `loopy run` says once it serves."""
 
 import pytest
+
 from loopy.cli.banner import addresses, headline, interval
 from loopy.cli.look import plain
 from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor, WebhookSource
-
 from tests.support.facts import NOW, step, workflow
 
 HOOK = Sensor("sentry_issues", "sensors/s.py", WebhookSource("/hooks/sentry"), ("Incident",))

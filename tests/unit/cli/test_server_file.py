@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from loopy.cli.exits import CommandError
 from loopy.cli.server_file import Whereabouts, announced, is_alive, read_server_file, sole_runner
 

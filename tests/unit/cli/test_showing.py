@@ -5,6 +5,7 @@ from datetime import UTC
 
 import msgspec
 import pytest
+
 from loopy.cli.display import Display, LiveDisplay, summary
 from loopy.cli.look import Screen, clock_time, line, plain
 from loopy.cli.outline import Branch, cascade_branches, drawn
@@ -12,7 +13,6 @@ from loopy.cli.sightings import Sightings
 from loopy.cli.story import told
 from loopy.runs.ids import emitted_id, run_id
 from loopy.runs.records import EventRouted, Record, Refusal, RoutedRun, RunEnded, StepSkipped
-
 from tests.support.facts import NOW, PLAN, Facts, at, emitted, event, plan, step, workflow
 
 TRIAGE = workflow(step("investigate"), name="triage")

@@ -5,13 +5,13 @@ from datetime import UTC
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopy.bus.codec import event_message, record_message
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.subjects import Subjects
 from loopy.cli.exits import CommandError
 from loopy.cli.look import clock_time, plain
 from loopy.cli.tapped import record_of, shown, wanted_by
-
 from tests.support.facts import NOW, Facts, event, step, workflow
 
 SUBJECTS = Subjects("acme")

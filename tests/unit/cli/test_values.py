@@ -1,6 +1,7 @@
 """Fields given on the command line, read by their declared types."""
 
 import pytest
+
 from loopy.cli.exits import CommandError
 from loopy.cli.values import event_data, example_fields
 from loopy.compiler.plan import Fields, Plan

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from loopy.cli.main import main
 
 SEED = Path(__file__).parents[2] / "fixtures" / "ai-sre"

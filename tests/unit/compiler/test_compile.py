@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from loopy.compiler.compile import compile_project
 from loopy.compiler.plan import CronTrigger, EventTrigger, Plan, decode_plan, encode_plan, plan_hash
 from loopy.project.files import load_files

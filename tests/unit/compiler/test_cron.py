@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from loopy.compiler.cron import cron_problem, firings, next_firing
 
 BERLIN = "Europe/Berlin"

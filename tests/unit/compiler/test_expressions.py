@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from loopy.compiler.expressions import ExpressionError, evaluate
 
 EVENT: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """Rendering prose: what values look like in a prompt, and what prose can never reach."""
 
 import pytest
+
 from loopy.compiler.templates import MAX_OUTPUT, RenderError, render
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopy.runs.records import Outcome
 from loopy.runs.summary import RunSummary
 from loopy_services.console import core

@@ -3,9 +3,9 @@
 from importlib.resources import files
 
 import pytest
+
 from loopy.compiler.compile import compile_project
 from loopy.diagnostics.codes import CODES, severity_of
-
 from tests.support.literate import files_of
 
 PAGES = {code: (files("loopy.diagnostics") / "pages" / f"{code}.md") for code in CODES}

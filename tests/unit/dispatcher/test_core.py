@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+
 from loopy.bus.messages import DeadLetter, RetryAfter
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable
@@ -18,7 +19,6 @@ from loopy_services.dispatcher.core import (
     message_of,
     patience,
 )
-
 from tests.support.facts import NOW, Facts, at, event, plan, step, workflow
 
 SUBJECTS = Subjects()

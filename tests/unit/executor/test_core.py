@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
+
 from loopy.agents.harness import HarnessError, Reply
 from loopy.bus.subjects import Subjects
 from loopy.compiler.plan import Agent, Emission, EventTrigger, Plan, Step, Workflow
 from loopy.runs.records import AttemptFailed, Usage
 from loopy_services.executor import core
-
 from tests.unit.agents.assignments import AT, ITEM, requested
 
 PLAN = Plan(

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+
 from loopy_services.ingress import calls
 from loopy_services.ingress.calls import Caller, TooMany, TooSlow
-
 from tests.support.waiting import wait_until
 
 

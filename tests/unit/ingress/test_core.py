@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopy import events
 from loopy.compiler.plan import Sensor, WebhookSource
 from loopy.runs.records import Event

@@ -1,6 +1,7 @@
 """Which webhooks a plan has, and which of them cannot be served."""
 
 import pytest
+
 from loopy.compiler.plan import Plan, PollSource, Sensor, WebhookSource
 from loopy.kit.errors import CannotStart
 from loopy.kit.secret import Secret

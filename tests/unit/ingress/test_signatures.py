@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from loopy.project.sensors import VERIFIERS
 from loopy_services.ingress.signatures import SOURCES, challenge, refusal, secret_variable
 

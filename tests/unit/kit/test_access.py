@@ -3,6 +3,7 @@
 import hmac
 
 import pytest
+
 from loopy.kit import access
 from loopy.kit.access import is_loopback, refusal
 from loopy.kit.secret import Secret

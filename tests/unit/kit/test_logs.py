@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+
 from loopy.kit.logs import configure_logs
 from loopy.kit.settings import read_settings
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from loopy.kit.secret import Secret
-from loopy.kit.settings import Settings, SettingsError, read_settings
 from rich.pretty import pretty_repr
 
+from loopy.kit.secret import Secret
+from loopy.kit.settings import Settings, SettingsError, read_settings
 from tests.support.configuration_page import PAGE, page
 
 NATS = {"LOOPY_NATS_URL": "nats://s3cr3t@127.0.0.1:4222"}

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from loopy.project.files import ProjectMissing, load_files
 from loopy.project.text import MAX_BYTES, Unreadable
 

@@ -3,6 +3,7 @@
 import warnings
 
 import pytest
+
 from loopy.project.sensors import read_sensors
 from loopy.project.tools import read_tools
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.project.files import load_files
 from loopy.project.model import OnCron, OnEvent, ProjectDecl, StepDecl

@@ -1,6 +1,7 @@
 """The registry, key by key."""
 
 import pytest
+
 from loopy.project.model import RegistryDecl
 from loopy.project.registry import read_registry
 from loopy.types.model import ID, Record

@@ -1,6 +1,7 @@
 """Skills."""
 
 import pytest
+
 from loopy.project.skills import read_skill
 
 

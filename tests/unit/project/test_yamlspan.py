@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
+
 from loopy.project import yamlspan
 from loopy.project.tree import Items, Lost, Pairs, Text, Tree, plain_value
 from loopy.project.yamlspan import read_yaml

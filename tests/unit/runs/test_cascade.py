@@ -3,7 +3,6 @@ from loopy.runs.cascade import Cascade, cascade_of
 from loopy.runs.ids import emitted_id
 from loopy.runs.records import EventRouted, Record, Refusal, RoutedRun, RunEnded
 from loopy.runs.state import RunState, fold
-
 from tests.support.facts import NOW, PLAN, Facts, at, emitted, event, plan, step, workflow
 
 TRIAGE = workflow(step("look"), step("sort", "look"), name="triage")

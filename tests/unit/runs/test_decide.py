@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+
 from loopy.compiler.plan import Retry, Workflow
 from loopy.runs.decide import decide, retry_delay_s
 from loopy.runs.decide import retry as retry_due
@@ -11,7 +12,6 @@ from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, Ski
 from loopy.runs.ids import emitted_id
 from loopy.runs.records import AttemptRequested, Cause, Record
 from loopy.runs.state import RunState, evolve, fold
-
 from tests.support.facts import NOW, Facts, at, budget, emitted, event, retry, step, workflow
 
 

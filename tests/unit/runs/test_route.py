@@ -1,11 +1,11 @@
 from datetime import timedelta
 
 import pytest
+
 from loopy.compiler.plan import CronTrigger, Limits
 from loopy.runs.ids import run_id
 from loopy.runs.records import EventRouted, Refusal, RoutedRun
 from loopy.runs.route import firing_event, nowhere, route, starts
-
 from tests.support.facts import NOW, PLAN, event, plan, step, workflow
 
 TRIAGE, LOG = workflow(step("a"), name="triage"), workflow(step("a"), name="log")

@@ -1,7 +1,6 @@
 from loopy.runs.records import EventRouted, Record, StepSkipped
 from loopy.runs.standing import Standing, standings
 from loopy.runs.state import RunState, evolve, fold
-
 from tests.support.facts import NOW, PLAN, Facts, event, step, workflow
 
 FLOW = workflow(step("a"), step("b", "a"))

@@ -1,7 +1,6 @@
 from loopy.runs.records import RunEnded
 from loopy.runs.state import RunState, fold
 from loopy.runs.summary import RunSummary, summarize
-
 from tests.support.facts import NOW, Facts, at, step, workflow
 
 FACTS = Facts(workflow(step("a")))

@@ -1,7 +1,7 @@
 import msgspec
+
 from loopy.compiler.plan import Budget, Concurrency, Expectation, Limits
 from loopy.runs.unenforced import unenforced
-
 from tests.support.facts import plan, step, workflow
 
 

@@ -1,6 +1,7 @@
 """Env files: what is read, and that a mistake is told without its line."""
 
 import pytest
+
 from loopy.sandboxes.envfile import EnvFileError, parse_env
 
 

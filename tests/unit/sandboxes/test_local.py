@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+
 from loopy.compiler.plan import Sandbox
 from loopy.sandboxes.local import LANGUAGE, SEARCH_PATH, LocalProvider
 from loopy.sandboxes.program import STDERR_BYTES, STDOUT_BYTES

@@ -1,6 +1,7 @@
 """Secrets are taken out of texts, also those that a cut went through."""
 
 import pytest
+
 from loopy.sandboxes.redaction import redact
 
 LONG = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from loopy.sandboxes.provider import Placement
 from loopy.sandboxes.workspaces import Workspaces, remove
 

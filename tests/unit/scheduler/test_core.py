@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
+
 from loopy.compiler.plan import CronTrigger, PollSource
 from loopy_services.scheduler.core import Due, digest, due, due_poll, next_look
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from loopy.types.check import Checker, Mismatch, checker_of
 from loopy.types.parse import parse_type
 

@@ -1,6 +1,7 @@
 """Types as authors write them, and what is said of those that are none."""
 
 import pytest
+
 from loopy.types.duration import seconds_of
 from loopy.types.model import INT, STR, URL, Enum, Fragment, ListOf, MapOf, Maybe, Record
 from loopy.types.parse import (

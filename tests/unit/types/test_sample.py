@@ -1,6 +1,7 @@
 """Made-up values."""
 
 import pytest
+
 from loopy.types.check import Checker
 from loopy.types.fragment import fragment_problem
 from loopy.types.fragment_sample import NoSample
