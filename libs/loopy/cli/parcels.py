@@ -4,7 +4,7 @@ import asyncio
 import http.client
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -132,8 +132,9 @@ async def _first_event(bus: "Bus", posted: Posted) -> None:
     from loopy.bus.streams import EVENTS
 
     subjects = [bus.subjects.event(event, _sensed(posted, event, 0)) for event in posted.parcel.sensor.emits]
-    async for _ in bus.read(EVENTS, subjects, follow=True):
-        return
+    async with aclosing(bus.read(EVENTS, subjects, follow=True)) as events:
+        async for _ in events:
+            return
 
 
 async def _failure(bus: "Bus", posted: Posted) -> str:
@@ -141,6 +142,7 @@ async def _failure(bus: "Bus", posted: Posted) -> str:
     from loopy.bus.streams import DELIVERIES
 
     subject = bus.subjects.failed_delivery(posted.parcel.sensor.name, posted.delivery)
-    async for message in bus.read(DELIVERIES, [subject], follow=True):
-        return read_failed_delivery(message).error
+    async with aclosing(bus.read(DELIVERIES, [subject], follow=True)) as failures:
+        async for message in failures:
+            return read_failed_delivery(message).error
     raise AssertionError("the stream of deliveries has no end")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
@@ -89,15 +90,16 @@ class Session:
         self._screen.line()
 
     async def _watch(self, bus: "Bus", shown: Display, after: int) -> None:
-        async for record in facts(bus, after=after):
-            cascade = shown.see(record)
-            if not self._delivering:
-                continue
-            if self._rehearses and self._screen.is_terminal:
-                await asyncio.sleep(PACE_S)
-            if cascade is not None:
-                self._done[cascade.id] = cascade
-                self._news.set()
+        async with aclosing(facts(bus, after=after)) as records:
+            async for record in records:
+                cascade = shown.see(record)
+                if not self._delivering:
+                    continue
+                if self._rehearses and self._screen.is_terminal:
+                    await asyncio.sleep(PACE_S)
+                if cascade is not None:
+                    self._done[cascade.id] = cascade
+                    self._news.set()
 
     async def _deliver(self, bus: "Bus", http_url: str, shown: Display) -> None:
         """Post each parcel and wait for what follows from it."""

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Coroutine
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +65,10 @@ class _Printer:
 
 async def _follow(bus: "Bus", one: "Wanted", after: int, earliest: datetime | None, printer: _Printer) -> None:
     """Print what passes in one stream, in its order, for ever."""
-    async for message in bus.read(one.stream, one.filters, after=after, follow=True):
-        if earliest is None or message.time >= earliest:
-            printer.print(message)
+    async with aclosing(bus.read(one.stream, one.filters, after=after, follow=True)) as messages:
+        async for message in messages:
+            if earliest is None or message.time >= earliest:
+                printer.print(message)
 
 
 async def _first_of(*awaitables: Coroutine[Any, Any, Any]) -> None:

@@ -1,6 +1,7 @@
 """Following the facts of all runs as they are stored, and the cascades that someone waits for."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from loopy.runs.records import Record
@@ -11,23 +12,28 @@ if TYPE_CHECKING:
     from loopy.runs.cascade import Cascade
 
 
-async def facts(bus: "Bus", *, after: int) -> AsyncIterator[Record]:
-    """Every fact of every run from after a position of the stream on, for ever; what is none is passed over."""
+async def facts(bus: "Bus", *, after: int) -> AsyncGenerator[Record]:
+    """Every fact of every run from after a position of the stream on, for ever; what is none is passed over.
+
+    Who leaves the loop early closes it (`aclosing`), so that the reading ends before the connection does.
+    """
     from loopy.bus.codec import Undecodable, read_record
     from loopy.bus.streams import RUNS
 
-    async for message in bus.read(RUNS, [bus.subjects.under("run", ">")], after=after, follow=True):
-        try:
-            record = read_record(message)
-        except Undecodable:
-            continue
-        yield record
+    async with aclosing(bus.read(RUNS, [bus.subjects.under("run", ">")], after=after, follow=True)) as messages:
+        async for message in messages:
+            try:
+                record = read_record(message)
+            except Undecodable:
+                continue
+            yield record
 
 
 async def watch_cascade(bus: "Bus", cascade: str, display: "Display", *, after: int) -> "Cascade":
     """Show a cascade until it is done."""
-    async for record in facts(bus, after=after):
-        done = display.see(record)
-        if done is not None and done.id == cascade:
-            return done
+    async with aclosing(facts(bus, after=after)) as records:
+        async for record in records:
+            done = display.see(record)
+            if done is not None and done.id == cascade:
+                return done
     raise AssertionError("the stream of facts has no end")
