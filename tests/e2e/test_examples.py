@@ -1,6 +1,5 @@
 """The examples are what their READMEs say: they compile without a warning, run to the end, and their tools work."""
 
-import asyncio
 import importlib.util
 import json
 import shutil
@@ -17,12 +16,12 @@ import pytest
 from loopy import Tick, ToolContext
 from loopy.bus.client import Bus
 from loopy.bus.codec import event_message
-from loopy.bus.journal import follow_cascade
 from loopy.compiler.compile import compile_project
 from loopy.events import bind
 from loopy.project.files import load_files
 from loopy.runs.cascade import Cascade
 from loopy.runs.records import Event
+from tests.support.engine import finished_cascade
 from tests.support.services import ALL, services, settings_for
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -162,8 +161,7 @@ async def what_follows(project: Path, nats_url: str, namespace: str, event: str,
     bus = await Bus.connect(nats_url, namespace=namespace, name="test")
     async with services(ALL, project, settings):
         await bus.publish_once(event_message(bus.subjects, first))
-        async with asyncio.timeout(20):
-            *_, cascade = [state async for state in follow_cascade(bus, "first")]
+        cascade = await finished_cascade(bus, "first")
     await bus.close()
     return cascade
 

@@ -13,10 +13,10 @@ import pytest
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_dead
-from loopy.bus.journal import follow_cascade
 from loopy.bus.streams import DEAD
 from loopy.runs.cascade import Cascade
 from tests.support.command_line import Started, loopy
+from tests.support.engine import finished_cascade
 from tests.support.shop import executions_of, write_shop
 from tests.support.waiting import wait_until
 
@@ -47,13 +47,9 @@ async def done(nats_url: str, namespace: str, cascade: str) -> Cascade:
     """The cascade, once it is done."""
     bus = await Bus.connect(nats_url, namespace=namespace, name="test")
     try:
-        async with asyncio.timeout(30):
-            async for now in follow_cascade(bus, cascade):
-                if now.done:
-                    return now
+        return await finished_cascade(bus, cascade, timeout_s=30)
     finally:
         await bus.close()
-    raise AssertionError
 
 
 def outline(cascade: Cascade) -> list[tuple[str, list[str]]]:

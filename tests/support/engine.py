@@ -9,6 +9,7 @@ from typing import Any
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_record, record_message
+from loopy.bus.journal import read_cascade
 from loopy.bus.messages import Ack, Message, Verdict
 from loopy.bus.streams import ATTEMPTS, executor_consumer
 from loopy.clock import Clock, SystemClock
@@ -16,7 +17,9 @@ from loopy.compiler.plan import Plan
 from loopy.kit.http import HttpServer
 from loopy.kit.service import Host, Serve
 from loopy.kit.settings import Settings
+from loopy.runs.cascade import Cascade
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Emitted
+from tests.support.waiting import wait_until
 
 Answer = AttemptSucceeded | AttemptFailed
 Behaviour = Callable[[AttemptRequested], Answer]
@@ -129,6 +132,18 @@ def failure_until(attempt: int) -> Behaviour:
         )
 
     return answer
+
+
+async def finished_cascade(bus: Bus, cascade: str, *, timeout_s: float = 20) -> Cascade:
+    """The cascade, once it is done."""
+    found: list[Cascade] = []
+
+    async def is_done() -> bool:
+        found[:] = [await read_cascade(bus, cascade)]
+        return found[0].done
+
+    await wait_until(is_done, timeout_s)
+    return found[0]
 
 
 async def requested_attempts(bus: Bus) -> list[AttemptRequested]:

@@ -1,12 +1,12 @@
-"""Reading what is recorded of runs: one run, a cascade (as it is, or live), the newest runs.
+"""Reading what is recorded of runs: one run, a cascade, the newest runs.
 
 Facts are read as the last message of each subject: the journal of a run in one request. A fact that cannot be decoded
 is left out here; the dispatcher sets it aside when it comes to it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import Undecodable, read_plan, read_record
@@ -53,25 +53,13 @@ async def read_routed(bus: Bus, cascade: str) -> tuple[list[EventRouted], int]:
 
 async def read_cascade(bus: Bus, cascade: str) -> Cascade:
     """A cascade as it is now; without roots when its first event is not routed yet."""
-    facts = _CascadeFacts(bus, cascade)
-    await facts.read()
-    return facts.cascade()
-
-
-async def follow_cascade(bus: Bus, cascade: str) -> AsyncGenerator[Cascade, None]:
-    """A cascade as it is now, and again after each fact that changes it, until it is done."""
-    facts = _CascadeFacts(bus, cascade)
-    after = await facts.read()
-    yield (now := facts.cascade())
-    while not now.done:
-        filters = facts.filters()
-        async with aclosing(bus.read(RUNS, filters, after=after, follow=True)) as messages:
-            async for message in messages:
-                after = message.sequence
-                if await facts.add(message):
-                    yield (now := facts.cascade())
-                if now.done or set(facts.filters()) - set(filters):
-                    break
+    routed, _ = await read_routed(bus, cascade)
+    states = {member.run: RunState(member.run) for fact in routed for member in fact.runs}
+    for some in _portions([bus.subjects.journal(run) for run in states]):
+        for record in _records(await bus.last_each(RUNS, some)):
+            if not isinstance(record, EventRouted) and record.run in states:
+                states[record.run] = evolve(states[record.run], record)
+    return cascade_of(cascade, routed, states, await _plans_of(bus, states.values()))
 
 
 async def list_runs(bus: Bus, limit: int) -> list[RunSummary]:
@@ -87,71 +75,15 @@ async def list_runs(bus: Bus, limit: int) -> list[RunSummary]:
     return summaries[:limit]
 
 
-class _CascadeFacts:
-    """The facts of a cascade, as they become known."""
-
-    def __init__(self, bus: Bus, cascade: str) -> None:
-        self._bus = bus
-        self._cascade = cascade
-        self._routed: dict[str, EventRouted] = {}
-        self._runs: dict[str, RunState] = {}
-        self._plans: dict[str, Plan] = {}
-
-    async def read(self) -> int:
-        """Read all there is; the sequence after which anything else follows."""
-        routed, sequence = await read_routed(self._bus, self._cascade)
-        for record in routed:
-            await self._take(record)
-        for some in _portions([self._bus.subjects.journal(run) for run in self._runs]):
-            for fact in _records(await self._bus.last_each(RUNS, some)):
-                await self._take(fact)
-        return sequence
-
-    async def add(self, message: Message) -> bool:
-        """Take one more fact; whether it changed anything."""
-        changed = False
-        for record in _records([message]):
-            changed = await self._take(record)
-        return changed
-
-    def filters(self) -> list[str]:
-        """What selects every fact of the cascade that can come next: runs only follow from a fact that is routed."""
-        journals = [self._bus.subjects.journal(run) for run, state in self._runs.items() if state.ended is None]
-        return [self._bus.subjects.cascade(self._cascade), *journals]
-
-    def cascade(self) -> Cascade:
-        """The tree of what is known."""
-        return cascade_of(self._cascade, list(self._routed.values()), self._runs, self._plans)
-
-    async def _take(self, record: Record) -> bool:
-        if isinstance(record, EventRouted):
-            return self._take_routed(record)
-        known = self._runs.get(record.run)
-        if known is None:
-            return False
-        if isinstance(record, RunStarted):
-            await self._know_plan(record.plan)
-        self._runs[record.run] = evolve(known, record)
-        return self._runs[record.run] is not known
-
-    def _take_routed(self, record: EventRouted) -> bool:
-        if record.event in self._routed:
-            return False
-        self._routed[record.event] = record
-        for started in record.runs:
-            self._runs.setdefault(started.run, RunState(started.run))
-        return True
-
-    async def _know_plan(self, plan: str) -> None:
-        """Keep the plan at hand: it names the steps to come. One that is not to be had, or to be read, is left out."""
-        if plan in self._plans:
-            return
-        message = await self._bus.last(PLANS, self._bus.subjects.plan(plan))
-        if message is not None:
-            try:
-                self._plans[plan] = read_plan(message)
-            except Undecodable:
-                return
+async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:
+    """The plans of these runs, by hash: they name the steps to come. One that cannot be had or read is left out."""
+    plans: dict[str, Plan] = {}
+    for plan in {state.started.plan for state in states if state.started is not None}:
+        message = await bus.last(PLANS, bus.subjects.plan(plan))
+        with suppress(Undecodable):
+            if message is not None:
+                plans[plan] = read_plan(message)
+    return plans
 
 
 async def _newest_starts(bus: Bus, limit: int) -> list[Message]:
