@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from loopy.runs.ids import run_id
+from loopy.runs.ids import emitted_id, run_id
 from tests.support.command_line import LOOPY, TIMEOUT_S, Run, Started, environment, loopy
 
 
@@ -187,13 +187,27 @@ def test_a_large_body_is_refused_before_it_is_sent(running: Run) -> None:
 
 
 def test_tap_shows_events_and_facts_as_they_pass(running: Run) -> None:
-    with Started("tap", "--project", running.project, "--since", "1s") as tap:
+    with Started("tap", "--project", running.project, "--since", "1m") as tap:
         ask(running, "trigger", "Order", "--field", "item=tapped", "--field", "amount=2", "--id", "tapped")
-        assert "item=tapped, amount=2" in tap.line("tapped")
-        tap.line("Invoice")
-        tap.line("RunEnded")
+        run = run_id("bill", emitted_id(run_id("sell", "tapped"), "confirm", "Invoice", 0))[:8]
+        assert "bill  outcome=succeeded" in tap.line(f"RunEnded            {run}")
         assert tap.stop(signal.SIGINT) == 130
     assert tap.complained == []
+
+
+def test_tap_shows_the_streams_in_the_order_of_time(running: Run) -> None:
+    words = ("trigger", "Order", "--field", "item=sorted", "--field", "amount=2", "--wait")
+    ask(running, *words)
+    with Started("tap", "--json", "--project", running.project, "--since", "1m") as live:
+        live.line("RunEnded")
+        last = [ask(running, *words).split()[0] for _ in range(3)][-1]
+        live.line(run_id("sell", last))
+        live.stop(signal.SIGINT)
+    stored = ask(running, "tap", "--json", "--since", "1m", "--count", "20").splitlines()
+    for told in (live.told, stored):
+        passed = [json.loads(line) for line in told]
+        assert {message["stream"] for message in passed} == {"EVT", "RUN"}
+        assert [message["time"] for message in passed] == sorted(message["time"] for message in passed)
 
 
 def test_tap_gives_json_of_one_type(running: Run) -> None:

@@ -1,9 +1,9 @@
-"""`loopy tap`: what passes on the bus, one line a message."""
+"""`loopy tap`: what passes on the bus, one line a message, in the order in which it was stored."""
 
 import argparse
 import asyncio
-from collections.abc import Coroutine
-from contextlib import aclosing
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from loopy.bus.subjects import Subjects
     from loopy.cli.tapped import Wanted
 
+SETTLE_S = 0.05  # a message of one stream may reach us before an older one of another: so long is waited for it
+MOST_AHEAD = 1000
+
 
 def run(args: argparse.Namespace) -> int:
     """Print messages until `args.count` of them have passed, or for ever."""
@@ -28,13 +31,12 @@ async def _tap(args: argparse.Namespace, address: Address) -> int:
 
     async with connected(address, "tap") as bus:
         wanted = wanted_by(args.pattern, bus.subjects)
-        earliest = None if args.since is None else datetime.now(UTC) - timedelta(seconds=args.since)
-        starts = [0 if earliest is not None else await bus.position(one.stream) for one in wanted]
         printer = _Printer(bus.subjects, as_json=args.json, count=args.count)
-        await _first_of(
-            printer.enough.wait(),
-            *(_follow(bus, one, after, earliest, printer) for one, after in zip(wanted, starts, strict=True)),
-        )
+        if args.since is None:
+            starts = [await bus.position(one.stream) for one in wanted]
+        else:
+            starts = await _print_stored(bus, wanted, datetime.now(UTC) - timedelta(seconds=args.since), printer)
+        await _print_new(bus, wanted, starts, printer)
     return OK
 
 
@@ -63,12 +65,47 @@ class _Printer:
                 self.enough.set()
 
 
-async def _follow(bus: "Bus", one: "Wanted", after: int, earliest: datetime | None, printer: _Printer) -> None:
-    """Print what passes in one stream, in its order, for ever."""
+async def _print_stored(bus: "Bus", wanted: "Sequence[Wanted]", earliest: datetime, printer: _Printer) -> list[int]:
+    """Print what is stored of these streams from `earliest` on; gives the sequence in each that is read by then."""
+    read = [0] * len(wanted)
+    async with AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(aclosing(bus.read(one.stream, one.filters))) for one in wanted]
+        heads = {index: head for index, reader in enumerate(readers) if (head := await anext(reader, None)) is not None}
+        while heads and not printer.enough.is_set():
+            index = min(heads, key=lambda each: heads[each].time)
+            message = heads.pop(index)
+            read[index] = message.sequence
+            if message.time >= earliest:
+                printer.print(message)
+            following = await anext(readers[index], None)
+            if following is not None:
+                heads[index] = following
+    return read
+
+
+async def _print_new(bus: "Bus", wanted: "Sequence[Wanted]", starts: list[int], printer: _Printer) -> None:
+    """Print what passes behind these sequences, until the printer has enough."""
+    passed: asyncio.Queue[Message] = asyncio.Queue(MOST_AHEAD)
+    follow = (_follow(bus, one, after, passed) for one, after in zip(wanted, starts, strict=True))
+    await _first_of(printer.enough.wait(), _print_sorted(passed, printer), *follow)
+
+
+async def _follow(bus: "Bus", one: "Wanted", after: int, passed: "asyncio.Queue[Message]") -> None:
+    """Hand on what passes in one stream, in its order, for ever."""
     async with aclosing(bus.read(one.stream, one.filters, after=after, follow=True)) as messages:
         async for message in messages:
-            if earliest is None or message.time >= earliest:
-                printer.print(message)
+            await passed.put(message)
+
+
+async def _print_sorted(passed: "asyncio.Queue[Message]", printer: _Printer) -> None:
+    """Print what is handed on, a moment later and the oldest first, for ever."""
+    while True:
+        batch = [await passed.get()]
+        await asyncio.sleep(SETTLE_S)
+        while not passed.empty():
+            batch.append(passed.get_nowait())
+        for message in sorted(batch, key=lambda each: each.time):
+            printer.print(message)
 
 
 async def _first_of(*awaitables: Coroutine[Any, Any, Any]) -> None:
