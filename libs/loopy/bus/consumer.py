@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 
 from loopy.bus.codec import DeadMessage, Undecodable
 from loopy.bus.connection import Connection
+from loopy.bus.errors import MessageTooLarge
 from loopy.bus.incoming import consumed, place_of
 from loopy.bus.messages import Ack, DeadLetter, Handler, Message, RetryAfter, Verdict
 from loopy.bus.pull import Pull
@@ -119,6 +120,8 @@ class Consumption:
             return await self._handler(message)
         except Undecodable as error:
             return DeadLetter(error.reason, error.detail)
+        except MessageTooLarge as error:
+            return DeadLetter("too_large", str(error))
         except asyncio.CancelledError as error:
             if self._stopping or _being_cancelled():
                 raise

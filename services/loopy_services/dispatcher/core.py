@@ -12,12 +12,14 @@ from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import decoder
 from loopy.compiler.plan import EventTrigger, Plan
 from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
-from loopy.runs.records import Event, RunEnded, RunStarted
+from loopy.runs.records import AttemptFailed, AttemptRequested, Event, RunEnded, RunStarted
 from loopy.runs.route import CRON
 from loopy.types.check import Mismatch, checker_of
 
 PATIENCE = 10
 LONGEST_WAIT_S = 60.0
+# What a run's first record holds besides its event: ids, names, times, headers.
+RECORD_OVERHEAD = 8192
 
 
 class DueAttempt(msgspec.Struct, frozen=True):
@@ -48,6 +50,16 @@ def admit(plan: Plan, event: Event) -> DeadLetter | None:
     return None
 
 
+def oversize(event: Event, max_payload: int) -> DeadLetter | None:
+    """Why an event is too large to start a run: the run's first record holds it, and must fit into a message too."""
+    size = len(_encode(event))
+    if size + RECORD_OVERHEAD <= max_payload:
+        return None
+    return DeadLetter(
+        "too_large", f"the event takes {size} bytes; to start a run it may take {max(0, max_payload - RECORD_OVERHEAD)}"
+    )
+
+
 def admit_firing(plan: Plan, schedule: str) -> DeadLetter | None:
     """Why a firing cannot be let in: no workflow of that name has a schedule (any more)."""
     if schedule in plan.schedules:
@@ -72,6 +84,27 @@ def message_of(subjects: Subjects, effect: Effect) -> Outgoing:
             assert_never(effect)
 
 
+def unrequestable(request: AttemptRequested, why: str, now: datetime) -> AttemptFailed:
+    """The failure of an attempt that cannot be asked for, because it is too large for a message; for good."""
+    return AttemptFailed(
+        run=request.run,
+        workflow=request.workflow,
+        step=request.step,
+        attempt=request.attempt,
+        executor="dispatcher",
+        started_at=now,
+        at=now,
+        reason="too_large",
+        detail=f"the event and the outputs of the steps before it are too much for one message: {why}",
+        retryable=False,
+    )
+
+
+def abandoned(started: RunStarted, why: str, now: datetime) -> RunEnded:
+    """The end of a run that nobody can move on, so that nobody waits for it."""
+    return RunEnded(started.run, started.workflow, "failed", now, None, why)
+
+
 def due_attempt(payload: bytes) -> DueAttempt:
     """The attempt that a timer which fired is about. Undecodable."""
     return _decode_due(payload)
@@ -84,6 +117,12 @@ def firing_mark(subjects: Subjects, started: RunStarted, ended: RunEnded) -> Out
     last_run = started.event.data.get("last_run")
     last = datetime.fromisoformat(last_run) if last_run else None
     return firing_done_message(subjects, Firing(started.workflow, started.event.time, last))
+
+
+def is_newer_mark(subject: str, than: str, now: datetime) -> bool:
+    """Whether a mark is of a later firing than another. One ahead of `now` is none: a wrong clock, or a stranger."""
+    at = subject.rpartition(".")[2]
+    return at.isdecimal() and int(than.rpartition(".")[2]) < int(at) <= now.timestamp()
 
 
 def may_be_scheduled(plan: Plan, workflow: str) -> bool:

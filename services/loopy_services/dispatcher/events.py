@@ -15,7 +15,7 @@ from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.runs.records import Event, EventRouted
 from loopy.runs.route import firing_event, nowhere, route, starts
-from loopy_services.dispatcher.core import admit, admit_firing
+from loopy_services.dispatcher.core import admit, admit_firing, oversize
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class EventRouter:
         """The event of a message, and why it is not let in, if so."""
         if not self._is_firing(message):
             event = read_event(self._bus.subjects, message)
-            return event, admit(self._plan, event)
+            return event, admit(self._plan, event) or oversize(event, self._bus.max_payload)
         firing = read_firing(message)
         event = firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
         return event, admit_firing(self._plan, firing.schedule)

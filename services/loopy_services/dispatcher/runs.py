@@ -5,19 +5,28 @@ from collections.abc import Sequence
 
 import structlog
 
-from loopy.bus.client import Bus
-from loopy.bus.codec import Undecodable, read_record
+from loopy.bus.client import Bus, MessageTooLarge
+from loopy.bus.codec import Undecodable, read_record, record_message
 from loopy.bus.journal import read_before, read_run
-from loopy.bus.messages import Ack, DeadLetter, Message, Verdict
+from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS, RUNS
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan, Workflow
 from loopy.runs.decide import decide, retry
-from loopy.runs.effects import Effect, EndRun
+from loopy.runs.effects import Effect, EndRun, RequestAttempt
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Record, RunEnded, RunStarted
 from loopy.runs.state import RunState
-from loopy_services.dispatcher.core import due_attempt, firing_mark, may_be_scheduled, message_of, patience
+from loopy_services.dispatcher.core import (
+    abandoned,
+    due_attempt,
+    firing_mark,
+    is_newer_mark,
+    may_be_scheduled,
+    message_of,
+    patience,
+    unrequestable,
+)
 
 log = structlog.get_logger()
 
@@ -54,7 +63,7 @@ class RunDecider:
             return patience(message.deliveries, DeadLetter("unknown_attempt", missing))
         workflow = await self._workflow(state.started)
         if workflow is None:
-            return patience(message.deliveries, _unknown_plan(state.started))
+            return await self._without_plan(message, state.started)
         await self._perform(retry(workflow, state, due.step, due.attempt, self._clock.now()))
         return Ack()
 
@@ -63,9 +72,19 @@ class RunDecider:
             return DeadLetter("unknown_run", f"no RunStarted comes before {message.subject}")
         workflow = await self._workflow(started)
         if workflow is None:
-            return patience(message.deliveries, _unknown_plan(started))
+            return await self._without_plan(message, started)
         await self._perform(decide(workflow, before, record, self._clock.now()))
         return Ack()
+
+    async def _without_plan(self, message: Message, started: RunStarted) -> Verdict:
+        """Wait for a run's plan; when it does not come, end the run, since nobody can say what follows."""
+        unknown = DeadLetter(
+            "unknown_plan", f"workflow `{started.workflow}` of plan {started.plan} is not on the bus, or cannot be read"
+        )
+        verdict = patience(message.deliveries, unknown)
+        if not isinstance(verdict, RetryAfter):
+            await self._perform([EndRun(abandoned(started, unknown.detail, self._clock.now()))])
+        return verdict
 
     async def _on_end(self, ended: RunEnded) -> Verdict:
         """Mark the firing that a run came from, if one; a newer mark says as much."""
@@ -80,9 +99,8 @@ class RunDecider:
         return Ack()
 
     async def _newer_mark(self, subject: str) -> bool:
-        prefix, _, at = subject.rpartition(".")
-        newest = await self._bus.last(EVENTS, f"{prefix}.*")
-        return newest is not None and int(newest.subject.rpartition(".")[2]) > int(at)
+        newest = await self._bus.last(EVENTS, f"{subject.rpartition('.')[0]}.*")
+        return newest is not None and is_newer_mark(newest.subject, subject, self._clock.now())
 
     async def _workflow(self, started: RunStarted) -> Workflow | None:
         """The workflow as it was when the run began; None when its plan is not to be had, or has it not."""
@@ -99,10 +117,15 @@ class RunDecider:
         await self._publish(last)
 
     async def _publish(self, effects: Sequence[Effect]) -> None:
-        await asyncio.gather(*(self._bus.publish_once(message_of(self._bus.subjects, effect)) for effect in effects))
+        await asyncio.gather(*(self._bring_about(effect) for effect in effects))
 
-
-def _unknown_plan(started: RunStarted) -> DeadLetter:
-    return DeadLetter(
-        "unknown_plan", f"workflow `{started.workflow}` of plan {started.plan} is not on the bus, or cannot be read"
-    )
+    async def _bring_about(self, effect: Effect) -> None:
+        """Publish one effect. An attempt whose inputs add up to more than a message can hold has failed instead."""
+        subjects = self._bus.subjects
+        try:
+            await self._bus.publish_once(message_of(subjects, effect))
+        except MessageTooLarge as error:
+            if not isinstance(effect, RequestAttempt):
+                raise
+            failure = unrequestable(effect.attempt, str(error), self._clock.now())
+            await self._bus.publish_once(record_message(subjects, failure))

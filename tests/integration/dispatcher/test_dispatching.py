@@ -8,6 +8,7 @@ import pytest
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import event_message, plan_message, read_dead, record_message
+from loopy.bus.connection import Connection
 from loopy.bus.journal import list_runs, read_cascade, read_run
 from loopy.bus.messages import Message
 from loopy.bus.streams import DEAD, EVENTS, RUNS, TIMERS
@@ -15,6 +16,7 @@ from loopy.compiler.plan import Limits, Plan, Retry, plan_hash
 from loopy.runs.cascade import Cascade
 from loopy.runs.ids import run_id
 from loopy.runs.records import Event
+from loopy_services.dispatcher import core
 from loopy_services.dispatcher.service import serve
 from tests.support.engine import (
     Behaviour,
@@ -224,6 +226,44 @@ async def test_a_run_waits_for_its_plan_to_be_on_the_bus(bus: Bus) -> None:
         await bus.publish_once(record_message(bus.subjects, started))
         await bus.publish_once(plan_message(bus.subjects, other))
         await wait_until(lambda: requests_are(bus, ["w/a.1"]))
+
+
+async def test_a_run_whose_plan_never_comes_ends_as_failed(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "PATIENCE", 1)
+    started = Facts(workflow(step("a"))).started()
+    async with serving(serve, bus, project()):
+        await bus.publish_once(record_message(bus.subjects, started))
+        await wait_until(lambda: dead_letters_are(bus, 1))
+    [dead] = [read_dead(message) for message in await dead_letters(bus)]
+    state = await read_run(bus, started.run)
+    assert state is not None
+    assert state.ended is not None
+    assert (dead.reason, state.ended.outcome, state.ended.detail) == ("unknown_plan", "failed", dead.detail)
+
+
+async def test_a_join_whose_inputs_no_message_can_hold_ends_its_run_as_failed(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "max_payload", 64 << 10)  # as of a server with a small limit
+    diamond = project(workflow(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c")))
+    behaviours = {"b": success(text="x" * 40_000), "c": success(text="y" * 40_000)}
+    [cascade] = await outcome_of(bus, diamond, event(), behaviours=behaviours)
+    [run] = cascade.runs
+    assert (run.outcome, [s.progress for s in cascade.steps][-1]) == ("failed", "failed")
+    assert "65,536" in str(cascade.steps[-1])
+    assert await dead_letters(bus) == []
+
+
+async def test_an_event_too_large_to_start_a_run_is_set_aside_and_leads_nowhere(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "max_payload", 64 << 10)
+    async with serving(serve, bus, project(workflow(step("a")))):
+        await bus.publish_once(event_message(bus.subjects, event(data={"title": "x" * 64_000})))
+        await wait_until(lambda: dead_letters_are(bus, 1))
+    [dead] = [read_dead(message) for message in await dead_letters(bus)]
+    assert dead.reason == "too_large"
+    assert await list_runs(bus, 10) == []
 
 
 async def test_an_emitted_event_that_is_not_let_in_leaves_nobody_waiting(bus: Bus) -> None:
