@@ -89,6 +89,11 @@ def timed_out(request: AttemptRequested) -> HarnessError:
     )
 
 
+def harness_failed(agent: Agent, error: Exception) -> HarnessError:
+    """A runtime, perhaps a third party's, raised what it may not: a failure of the attempt like any other."""
+    return HarnessError("harness_failed", f"runtime `{agent.runtime}` failed: {type(error).__name__}: {error}")
+
+
 def too_large(size: int, most: int) -> HarnessError:
     """The answer does not fit into a message."""
     return HarnessError("bad_output", f"the answer takes {size} bytes, but NATS accepts messages of {most}")

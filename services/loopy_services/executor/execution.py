@@ -9,7 +9,7 @@ from loopy.agents.harness import Assignment, Harness, HarnessError
 from loopy.agents.hints import read_hint
 from loopy.agents.readiness import sandbox_of
 from loopy.agents.runtimes import Runtimes
-from loopy.compiler.plan import Plan, Sandbox
+from loopy.compiler.plan import Agent, Plan, Sandbox
 from loopy.runs.records import AttemptRequested
 from loopy.sandboxes.provider import Placement, SandboxError, SandboxSession
 from loopy.sandboxes.providers import Providers
@@ -28,7 +28,7 @@ class Execution:
     async def perform(self, plan: Plan, request: AttemptRequested) -> core.Settled:
         """The attempt's answer. HarnessError when there is none; then no process of it is left either."""
         agent = core.agent_of(plan, request, rehearse=self._rehearse)
-        harness = self._runtimes.get(agent.runtime)
+        harness = self._harness(agent)
         hint = read_hint(self._project, request.workflow, request.step) if agent.runtime == core.REHEARSAL else None
         assignment = core.assign(plan, request, agent, hint)
         sandbox = sandbox_of(plan, agent) if harness.needs_sandbox else None
@@ -36,10 +36,20 @@ class Execution:
         try:
             async with clock:
                 return await self._answer(assignment, harness, sandbox)
-        except TimeoutError:
+        except HarnessError:
+            raise
+        except Exception as error:
             if clock.expired():
                 raise core.timed_out(request) from None
+            raise core.harness_failed(agent, error) from error
+
+    def _harness(self, agent: Agent) -> Harness:
+        try:
+            return self._runtimes.get(agent.runtime)
+        except HarnessError:
             raise
+        except Exception as error:
+            raise core.harness_failed(agent, error) from error
 
     async def _answer(self, assignment: Assignment, harness: Harness, sandbox: Sandbox | None) -> core.Settled:
         try:

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from loopy.agents.harness import Assignment, Reply
+from loopy.agents.runtimes import Runtimes
 from loopy.bus.client import Bus
 from loopy.bus.codec import plan_message, read_dead, record_message
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import DEAD, RUNS
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Emitted, RunEnded
+from loopy.sandboxes.provider import SandboxSession
 from tests.integration.executor.desk import (
     AT,
     alive,
@@ -80,6 +83,28 @@ async def test_why_an_attempt_failed(
     assert (failed.reason, failed.retryable) == (reason, retryable)
     assert detail in failed.detail
     assert await bus.last(RUNS, bus.subjects.done("r1", "fix")) is None
+
+
+class Stumbling:
+    """A runtime of a third party with a mistake in it."""
+
+    needs_sandbox = False
+
+    async def run(self, assignment: Assignment, sandbox: SandboxSession | None) -> Reply:
+        """Stumble."""
+        raise KeyError("choices")
+
+
+async def test_what_a_runtime_raises_against_its_contract_is_a_failed_attempt(
+    bus: Bus, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Runtimes, "get", lambda self, name: Stumbling())
+    plan = planned()
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await publish(bus, requested(plan))
+        failed = await failure(bus)
+    assert (failed.reason, failed.retryable) == ("harness_failed", True)
+    assert failed.detail == "runtime `command` failed: KeyError: 'choices'"
 
 
 async def test_the_wall_clock_ends_an_attempt_and_all_its_processes(bus: Bus, settings: Any, tmp_path: Path) -> None:
