@@ -68,6 +68,20 @@ def next_look(schedules: Iterable[CronTrigger], polls: Iterable[PollSource], now
     return min([*times, now + (HELD_LOOK if held else LONGEST_SLEEP)])
 
 
+def past_time(subject: str, now: datetime) -> datetime | None:
+    """The time that the last token of a mark's subject is; None when it is none, or lies more than a little ahead."""
+    try:
+        at = datetime.fromtimestamp(int(subject.rpartition(".")[2]), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return at if at - now <= ON_TIME else None
+
+
+def was_set_back(since: datetime, now: datetime) -> bool:
+    """Whether the clock has been set back, so that what was fired last lies ahead of it."""
+    return since - now > ON_TIME
+
+
 def digest(declared: CronTrigger | PollSource) -> str:
     """What tells one schedule or poll of a name from a later one: when it is due. Not its policies."""
     match declared:

@@ -1,6 +1,6 @@
 """What the bus remembers of schedules and polls: when each was first seen, fired and passed over, and how it went."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -11,7 +11,7 @@ from loopy.bus.streams import EVENTS, RUNS
 from loopy.compiler.plan import CronTrigger, PollSource
 from loopy.runs.ids import firing_id, run_id
 from loopy.runs.records import EventRouted
-from loopy_services.scheduler.core import digest
+from loopy_services.scheduler.core import digest, past_time
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -33,28 +33,38 @@ class Marks:
 
     async def counts_from(self, kind: str, name: str, declared: CronTrigger | PollSource, now: datetime) -> datetime:
         """The instant behind which due times are open: the newest of first seen, last fired, last passed over."""
-        marks = [await self._seen(name, declared, now), await self.newest(kind, name)]
+        marks = [await self._seen(name, declared, now), await self.newest(kind, name, now)]
         if kind == "cron":
-            marks.append(await self.newest("passed", name))
+            marks.append(await self.newest("passed", name, now))
         return max(mark for mark in marks if mark is not None)
 
-    async def newest(self, kind: str, name: str) -> datetime | None:
-        """The time in the newest subject `firing.<kind>.<name>.<unix>`, or None."""
-        message = await self._bus.last(EVENTS, self._subjects.under("firing", kind, name, "*"))
-        if message is None:
-            return None
-        return datetime.fromtimestamp(int(message.subject.rpartition(".")[2]), UTC)
+    async def newest(self, kind: str, name: str, now: datetime) -> datetime | None:
+        """The time in the newest subject `firing.<kind>.<name>.<unix>`, or None.
 
-    async def under_way(self, workflow: str) -> bool:
+        What a stranger wrote there, and what lies ahead of `now` since a clock was wrong once, does not count.
+        """
+        every = self._subjects.under("firing", kind, name, "*")
+        message = await self._bus.last(EVENTS, every)
+        if message is None or (at := past_time(message.subject, now)) is not None:
+            return None if message is None else at
+        times = [past_time(message.subject, now) for message in await self._bus.last_each(EVENTS, [every])]
+        return max((at for at in times if at is not None), default=None)
+
+    async def under_way(self, workflow: str, now: datetime) -> bool:
         """Whether the last firing's run has not ended. A firing that started no run has nothing under way."""
-        fired = await self.newest("cron", workflow)
+        fired = await self.newest("cron", workflow, now)
         if fired is None:
             return False
         firing = firing_id(workflow, int(fired.timestamp()))
         if await self._bus.last(RUNS, self._subjects.end(run_id(workflow, firing))) is not None:
             return False
         message = await self._bus.last(RUNS, self._subjects.routed(firing, firing))
-        routed = read_record(message) if message is not None else None
+        if message is None:
+            return True
+        try:
+            routed = read_record(message)
+        except Undecodable:
+            return False
         return not isinstance(routed, EventRouted) or bool(routed.runs)
 
     async def pass_over(self, workflow: str, at: datetime) -> None:
@@ -69,6 +79,6 @@ class Marks:
         if message is None:
             return now
         try:
-            return _decode_seen(message.payload).since
-        except msgspec.DecodeError as error:
-            raise Undecodable("undecodable", f"{subject}: {error}") from None
+            return min(_decode_seen(message.payload).since, now)
+        except (msgspec.DecodeError, TypeError):
+            return now

@@ -10,7 +10,7 @@ from loopy.bus.codec import Firing, cron_firing_message, poll_firing_message
 from loopy.clock import Clock
 from loopy.compiler.plan import CronTrigger, Plan, PollSource
 from loopy.kit.service import Host
-from loopy_services.scheduler.core import due, due_poll, next_look
+from loopy_services.scheduler.core import due, due_poll, next_look, was_set_back
 from loopy_services.scheduler.marks import Marks
 
 log = structlog.get_logger()
@@ -45,7 +45,13 @@ class Scheduler:
             self._polls_since[name] = await self._marks.counts_from("poll", name, source, now)
 
     async def fire(self, now: datetime) -> datetime:
-        """Fire all that is due; the instant at which to look again."""
+        """Fire all that is due; the instant at which to look again.
+
+        When the clock has been set back, the marks say anew what was fired by the time that it shows now.
+        """
+        if any(was_set_back(since, now) for since in (*self._schedules_since.values(), *self._polls_since.values())):
+            log.warning("clock.set_back", now=now.isoformat())
+            await self.start(now)
         held = [name for name, trigger in self._schedules.items() if await self._fire_schedule(name, trigger, now)]
         for name, source in self._polls.items():
             await self._fire_poll(name, source, now)
@@ -56,10 +62,10 @@ class Scheduler:
         since = self._schedules_since[name]
         if due(trigger, since, now, under_way=False).is_empty:
             return False
-        under_way = trigger.overlap != "allow" and await self._marks.under_way(name)
+        under_way = trigger.overlap != "allow" and await self._marks.under_way(name, now)
         now_due = due(trigger, since, now, under_way=under_way)
         for at in now_due.fire:
-            await self._publish_firing(name, at)
+            await self._publish_firing(name, at, now)
             self._schedules_since[name] = at
         if now_due.passed is not None:
             await self._marks.pass_over(name, now_due.passed)
@@ -67,8 +73,8 @@ class Scheduler:
             log.info("firing.passed", schedule=name, scheduled_at=now_due.passed.isoformat(), under_way=under_way)
         return now_due.held
 
-    async def _publish_firing(self, name: str, at: datetime) -> None:
-        firing = Firing(name, at, await self._marks.newest("done", name))
+    async def _publish_firing(self, name: str, at: datetime, now: datetime) -> None:
+        firing = Firing(name, at, await self._marks.newest("done", name, now))
         stored = await self._bus.publish_once(cron_firing_message(self._bus.subjects, firing))
         if stored.first:
             log.info("firing.published", schedule=name, scheduled_at=at.isoformat())
@@ -77,7 +83,7 @@ class Scheduler:
         at = due_poll(source, self._polls_since[name], now)
         if at is None:
             return
-        firing = Firing(name, at, await self._marks.newest("polled", name))
+        firing = Firing(name, at, await self._marks.newest("polled", name, now))
         if (await self._bus.publish_once(poll_firing_message(self._bus.subjects, firing))).first:
             log.debug("firing.published", poll=name, scheduled_at=at.isoformat())
         self._polls_since[name] = at

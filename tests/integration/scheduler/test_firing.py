@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import Firing, cron_firing_message, poll_done_message, read_dead, read_firing
 from loopy.bus.journal import list_runs, read_run
+from loopy.bus.messages import Outgoing
 from loopy.bus.streams import DEAD, EVENTS
 from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor
 from loopy.runs.ids import firing_id, run_id
 from loopy_services.dispatcher.service import serve as dispatch
-from loopy_services.scheduler.service import serve
+from loopy_services.scheduler.service import Scheduler, serve
 from tests.support.engine import ShiftedClock, executing, serving
 from tests.support.facts import plan, step, workflow
 from tests.support.waiting import wait_until
@@ -119,6 +122,30 @@ async def test_a_schedule_whose_times_changed_counts_anew(bus: Bus) -> None:
     async with serving(serve, bus, changed, clock=ShiftedClock(on("11:10:00"))):
         pass
     assert await times(bus) == []
+
+
+@pytest.mark.parametrize("strange", ["soon", "99999999999999999999", "4102444800"])
+async def test_what_a_stranger_or_a_wrong_clock_left_ahead_of_now_silences_no_schedule(bus: Bus, strange: str) -> None:
+    for kind in ("cron", "passed", "done"):
+        await bus.publish_once(Outgoing(bus.subjects.under("firing", kind, "hourly", strange), b"{}"))
+    async with serving(serve, bus, HOURLY, clock=ShiftedClock(on("08:59:59.8"))):
+        await wait_until(lambda: is_fired(bus, "09:00:00"))
+    firing = await bus.last(EVENTS, bus.subjects.cron_firing("hourly", int(on("09:00:00").timestamp())))
+    assert firing is not None
+    assert read_firing(firing).last_run is None
+
+
+async def is_fired(bus: Bus, at: str) -> bool:
+    return await bus.last(EVENTS, bus.subjects.cron_firing("hourly", int(on(at).timestamp()))) is not None
+
+
+async def test_a_clock_that_was_a_year_ahead_for_a_while_silences_no_schedule(bus: Bus) -> None:
+    scheduler = Scheduler(bus, hourly(overlap="allow"))
+    await scheduler.start(on("08:30:00"))
+    await scheduler.fire(on("08:30:00") + timedelta(days=365))
+    assert len(await times(bus)) == 1
+    await scheduler.fire(on("09:00:01"))
+    assert await is_fired(bus, "09:00:00")
 
 
 async def test_a_due_time_is_passed_over_for_good_while_the_last_run_is_under_way(bus: Bus) -> None:
