@@ -1,7 +1,7 @@
 """What the authors of sensors and tools write with: two decorators, and what their functions are given.
 
-The compiler reads the decorators from the syntax tree and never runs them; at run time they only leave a mark on the
-function, so that a sensor or tool stays an ordinary function that a test can call.
+The compiler reads the decorators from the syntax tree and never runs them; at run time they give the function back as
+it is, so that a sensor or tool stays an ordinary function that a test can call.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,19 +11,6 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-_SENSOR = "__loopy_sensor__"
-_TOOL = "__loopy_tool__"
-
-
-class SensorOptions(msgspec.Struct, frozen=True):
-    """What a `@sensor` says, as it stands in the source."""
-
-    emits: tuple[str, ...]
-    webhook: str | None = None
-    poll: str | None = None
-    verify: str | None = None
-    timeout: str | None = None
 
 
 def sensor(
@@ -42,20 +29,7 @@ def sensor(
     """
     if (webhook is None) == (poll is None):
         raise TypeError("a sensor needs exactly one of webhook= and poll=")
-    names = (emits,) if isinstance(emits, str) else tuple(emits)
-    options = SensorOptions(names, webhook, poll, verify, timeout)
-
-    def mark(function: Function) -> Function:
-        setattr(function, _SENSOR, options)
-        return function
-
-    return mark
-
-
-def sensor_options(function: Any) -> SensorOptions | None:
-    """What a function's `@sensor` says, or None when it has none."""
-    found = getattr(function, _SENSOR, None)
-    return found if isinstance(found, SensorOptions) else None
+    return _as_it_is
 
 
 @overload
@@ -67,17 +41,11 @@ def tool(function: Function | None = None) -> Any:
 
     Its first argument is a `ToolContext`; the others are the agent's, by the types that are annotated.
     """
-
-    def mark(marked: Function) -> Function:
-        setattr(marked, _TOOL, True)
-        return marked
-
-    return mark if function is None else mark(function)
+    return _as_it_is if function is None else function
 
 
-def is_tool(function: Any) -> bool:
-    """Whether a function stands under `@tool`."""
-    return getattr(function, _TOOL, False) is True
+def _as_it_is(function: Function) -> Function:
+    return function
 
 
 class Headers(Mapping[str, str]):

@@ -23,13 +23,8 @@ FIELDS = (
 _EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def cron_problem(expression: str, zone: str) -> str | None:
-    """Why an expression and a zone make no schedule, as one sentence; None when they make one."""
-    return expression_problem(expression) or zone_problem(zone)
-
-
 def expression_problem(expression: str) -> str | None:
-    """Why this is no cron expression, or None."""
+    """Why this is no cron expression, as one sentence, or None."""
     if len(expression) > MAX_EXPRESSION:
         return f"a cron expression has at most {MAX_EXPRESSION} characters"
     if expression.startswith("@"):
@@ -42,7 +37,7 @@ def expression_problem(expression: str) -> str | None:
 
 
 def zone_problem(zone: str) -> str | None:
-    """Why this is no time zone, or None."""
+    """Why this is no time zone, as one sentence, or None."""
     if _zone(zone) is not None:
         return None
     near = nearest(zone, available_timezones())

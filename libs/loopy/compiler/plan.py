@@ -266,17 +266,11 @@ class Plan(Frozen, frozen=True):
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
-_DECODER = msgspec.json.Decoder(Plan)
 
 
 def encode_plan(plan: Plan) -> bytes:
     """The plan's canonical JSON: maps in sorted order, defaults left out."""
     return _ENCODER.encode(plan)
-
-
-def decode_plan(data: bytes) -> Plan:
-    """The plan of its JSON; msgspec.ValidationError when it is not one (a plan of a newer Loopy, say)."""
-    return _DECODER.decode(data)
 
 
 def plan_hash(plan: Plan) -> str:

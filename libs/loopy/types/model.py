@@ -72,7 +72,6 @@ BOOL = Scalar("bool")
 URL = Scalar("url")
 ID = Scalar("id")
 DATETIME = Scalar("datetime")
-DURATION = Scalar("duration")
 JSON = Scalar("json")
 UNKNOWN = Unknown()
 

@@ -71,12 +71,14 @@ async def test_what_does_not_end_within_the_grace_is_given_back(
 LONE_EXECUTOR = """
 import asyncio, sys
 from pathlib import Path
-from loopy.compiler.plan import decode_plan
+import msgspec
+from loopy.compiler.plan import Plan
 from tests.support.services import services, settings_for
 
 async def main():
     url, namespace, project, plan = sys.argv[1:]
-    async with services(["executor"], Path(project), settings_for(url, namespace), plan=decode_plan(plan.encode())):
+    plan = msgspec.json.decode(plan, type=Plan)
+    async with services(["executor"], Path(project), settings_for(url, namespace), plan=plan):
         await asyncio.Event().wait()
 
 asyncio.run(main())

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from loopy.compiler.compile import compile_project
-from loopy.compiler.plan import CronTrigger, EventTrigger, Plan, decode_plan, encode_plan, plan_hash
+from loopy.compiler.plan import CronTrigger, EventTrigger, Plan, encode_plan, plan_hash
 from loopy.project.files import load_files
 
 SEED = Path(__file__).parents[2] / "fixtures" / "ai-sre"
@@ -47,7 +48,7 @@ def test_the_seed_has_the_plan_that_its_files_say(seed: dict[str, bytes]) -> Non
 def test_a_plan_has_the_same_name_whatever_the_order_of_files(seed: dict[str, bytes]) -> None:
     backwards = dict(reversed(seed.items()))
     assert plan_hash(plan_of(seed)) == plan_hash(plan_of(backwards))
-    assert decode_plan(encode_plan(plan_of(seed))) == plan_of(seed)
+    assert msgspec.json.decode(encode_plan(plan_of(seed)), type=Plan) == plan_of(seed)
 
 
 def test_any_change_that_a_run_would_see_changes_the_name(seed: dict[str, bytes]) -> None:

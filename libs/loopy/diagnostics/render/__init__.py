@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from loopy.diagnostics.diagnostic import Diagnostic
 
-FORMATS = ("full", "concise", "json", "github")
-
 
 def counted(diagnostics: Sequence[Diagnostic]) -> str:
     """`3 errors, 1 warning`; what there is none of is left out."""
