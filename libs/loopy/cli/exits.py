@@ -1,9 +1,8 @@
-"""How a command ends: the exit codes, and the exception that ends one with a sentence for a person."""
+"""How a command ends: what its exit codes mean, and the exception that ends one with a sentence for a person."""
 
-OK = 0
-FAILED = 1
-UNUSABLE = 2
-INTERRUPTED = 130
+from loopy.kit.exits import FAILED, INTERRUPTED, OK, UNUSABLE
+
+__all__ = ["FAILED", "INTERRUPTED", "MEANINGS", "OK", "UNUSABLE", "CommandError"]
 
 MEANINGS = {
     OK: "all is well",

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 from loopy.compiler.plan import Plan
 from loopy.kit.errors import CannotStart, ServiceFailed
+from loopy.kit.exits import FAILED, INTERRUPTED, OK, UNUSABLE
 from loopy.kit.settings import Settings, read_settings
 
-OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Main: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
