@@ -1,5 +1,6 @@
 """Which values may be compared, in `when` and in `{% if %}` alike: the same rules, the same words."""
 
+import re
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -8,6 +9,8 @@ from loopy.compiler.fault import Fault
 from loopy.diagnostics.suggest import listed, nearest
 from loopy.types.model import Enum, Fragment, ListOf, MapOf, Maybe, Record, Scalar, Type, Unknown
 from loopy.types.parse import print_type
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 Operator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
 Family: TypeAlias = Literal["number", "bool", "text", "datetime", "list", "map", "record", "null", "any"]
@@ -157,11 +160,18 @@ def _quotes(left: Operand, right: Operand) -> str:
     for field, literal in ((left, right), (right, left)):
         if not literal.literal or literal.value is None:
             continue
-        if isinstance(literal.value, str) and family(_bare(field.kind)) in ("number", "bool"):
+        if isinstance(literal.value, str) and _would_be(family(_bare(field.kind)), literal.value):
             return f"write `{literal.value}` without quotation marks"
         if not isinstance(literal.value, str) and family(_bare(field.kind)) == "text":
             return f'write `"{literal.text}"`, in quotation marks'
     return ""
+
+
+def _would_be(wanted: Family, text: str) -> bool:
+    """Whether a text, without its quotation marks, is a literal of the family."""
+    if wanted == "bool":
+        return text.lower() in ("true", "false")
+    return wanted == "number" and _NUMBER.fullmatch(text) is not None
 
 
 def _fault(side: Operand, headline: str, label: str = "", help_: str = "") -> Fault:

@@ -12,7 +12,7 @@ HYPHEN = "·"
 
 MAX_LENGTH = 2000
 
-CONSTANTS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
+CONSTANTS = {"true": True, "false": False, "null": None, "none": None, "True": True, "False": False, "None": None}
 
 _TEXT_OR_NAME = re.compile(
     r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<name>[^\W\d]\w*(?:-\w+)*(?:\.[^\W\d]\w*(?:-[^\W\d]\w*)*)*)"""

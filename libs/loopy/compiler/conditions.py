@@ -7,7 +7,7 @@ from loopy.compiler.comparisons import Null, Operand, Operator, comparison_fault
 from loopy.compiler.condition_syntax import CONSTANTS, Unreadable, dotted, parse_condition, unmasked
 from loopy.compiler.fault import Fault
 from loopy.compiler.scope import NOTHING_KNOWN, Known, Part, Scope
-from loopy.types.model import BOOL, FLOAT, INT, STR, UNKNOWN, ListOf, Type
+from loopy.types.model import BOOL, FLOAT, INT, STR, UNKNOWN, ListOf, Maybe, Type
 from loopy.types.parse import print_type
 
 Report = Callable[[Fault], None]
@@ -170,13 +170,14 @@ def _shown(operator: Operator, left: Operand, right: Operand) -> Known:
 
 def _not_a_condition(operand: Operand) -> Fault:
     spelled = "null" if isinstance(operand.kind, Null) else print_type(operand.kind)
+    comparison = "!= null" if isinstance(operand.kind, Maybe) else "== …"
     return Fault(
         "LP611",
         f"`{operand.text}` is {spelled}, neither true nor false",
         operand.start,
         operand.width,
         label="not a condition",
-        help=f"compare it, as in `{operand.text} == …`" if not operand.literal else "compare a field with it",
+        help=f"compare it, as in `{operand.text} {comparison}`" if not operand.literal else "compare a field with it",
     )
 
 

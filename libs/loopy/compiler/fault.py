@@ -1,6 +1,7 @@
 """A mistake within a piece of text (prose or a condition), before it is known where the text stands in its file."""
 
 from collections.abc import Callable
+from functools import cache
 
 import msgspec
 
@@ -45,22 +46,52 @@ def place_in_prose(path: str, prose: Prose) -> Place:
 
 
 def place_in_word(word: Word, source: str) -> Place:
-    """Places in a YAML scalar: exact where it stands on one line without escapes, else the whole scalar."""
-    line = (source.splitlines() or [""])[word.span.line - 1 :][:1]
-    begin = _begin(word, line[0] if line else "")
+    """Places in a YAML scalar, on however many lines it stands; all of it where an escape hides a character."""
+
+    @cache
+    def offsets() -> list[int] | None:
+        return _offsets(word, source)
 
     def place(start: int, width: int) -> Span:
-        if begin is None:
+        found = offsets()
+        if not found:
             return word.span
-        return Span.of(word.span.path, word.span.line, begin + start, width)
+        last = len(found) - 1
+        first, end = found[min(start, last)], found[min(start + width - 1, last)] + 1
+        return Span(word.span.path, *_line_and_column(source, first), *_line_and_column(source, end))
 
     return place
 
 
-def _begin(word: Word, line: str) -> int | None:
-    """The column at which the scalar's text begins, past a quotation mark."""
-    for skipped in (0, 1):
-        column = word.span.column + skipped
-        if line[column - 1 :].startswith(word.value) and "\n" not in word.value:
-            return column
-    return None
+def _offsets(word: Word, source: str) -> list[int] | None:
+    """Where in the file each character of a scalar's text stands. YAML may have folded its lines."""
+    at = _begin(word, source)
+    quote = source[at : at + 1] if source[at : at + 1] in ("'", '"') else ""
+    at = source.find("\n", at) + 1 if source[at : at + 1] in ("|", ">") else at + len(quote)
+    offsets: list[int] = []
+    for character in word.value:
+        if character.isspace():
+            offsets.append(at)
+            at += source[at : at + 1] == character
+            continue
+        while source[at : at + 1].isspace():
+            at += 1
+        if quote == '"' and source[at : at + 1] == "\\" != character:
+            at += 1
+        if source[at : at + 1] != character:
+            return None
+        offsets.append(at)
+        at += 2 if quote == character == "'" else 1
+    return offsets
+
+
+def _begin(word: Word, source: str) -> int:
+    """The offset of a scalar's first character in its file."""
+    at = 0
+    for _ in range(word.span.line - 1):
+        at = source.find("\n", at) + 1
+    return at + word.span.column - 1
+
+
+def _line_and_column(source: str, offset: int) -> tuple[int, int]:
+    return source.count("\n", 0, offset) + 1, offset - source.rfind("\n", 0, offset)
