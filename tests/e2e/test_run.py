@@ -5,12 +5,13 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import Run, loopy
+from tests.support.command_line import TIMEOUT_S, Run, Started, loopy
 from tests.support.shop import write_shop
 
 
@@ -93,6 +94,22 @@ def test_delivering_once_shows_the_cascade_and_ends(shop: Path) -> None:
     told = [done.stdout.index(what) for what in wanted]
     assert told == sorted(told)
     assert "2 runs · 3 steps · 2 events" in done.stdout
+
+
+def test_what_it_suggests_can_be_pasted(shop: Path) -> None:
+    words = ("run", "shop", "--port", "0", "--deliver", "/hooks/order=shop/orders/tea.json")
+    with Started(*words, cwd=shop.parent) as run:
+        run.line("Ctrl-C ends it")
+        tries = run.told[run.told.index("Try next, from another terminal:") + 1 : -1]
+        for told in tries:
+            pasted = re.split(r"\s{2,}", told.strip())[0]
+            ends = f"{pasted} --count 1" if " tap " in pasted else pasted
+            done = subprocess.run(
+                ["sh", "-c", ends], cwd=shop.parent, capture_output=True, text=True, timeout=TIMEOUT_S
+            )
+            assert done.returncode == 0, (pasted, done.stderr)
+            assert done.stdout, pasted
+    assert len(tries) == 5
 
 
 def test_delivering_the_same_file_again_is_a_new_delivery(shop: Path) -> None:

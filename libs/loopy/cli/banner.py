@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from loopy.cli.look import LEADS_TO, Line, Piece, counted, date_time, line, table
+from loopy.cli.look import LEADS_TO, Line, Piece, counted, date_time, line, shorten, table
 from loopy.compiler.plan import Plan, PollSource, WebhookSource
+
+WIDEST_LIST = 60
 
 
 def headline(plan: Plan) -> str:
@@ -19,7 +21,7 @@ def addresses(plan: Plan, http_url: str, now: datetime, trigger: str) -> list[Li
     rows = [*_sensor_rows(plan, http_url), *_schedule_rows(plan, now)]
     rows.append(_row("api", f"{http_url}/api/runs", "runs as JSON"))
     if plan.events:
-        rows.append(_row("trigger", trigger, ", ".join(plan.events)))
+        rows.append(_row("trigger", shorten(", ".join(plan.events), WIDEST_LIST), trigger))
     return table(rows)
 
 

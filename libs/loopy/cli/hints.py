@@ -8,18 +8,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from loopy.cli.look import Line, Piece, line, short, table
-from loopy.cli.values import example_fields
-from loopy.compiler.plan import Plan
-from loopy.runs.cascade import Cascade, CascadeRun
+from loopy.cli.parcels import Parcel
+from loopy.runs.cascade import Cascade
+
+LOOKED_BACK = "10m"
 
 
 def program() -> str:
     """How this program can be called from here: `loopy` where that is on the path, else the file that was started."""
-    started = sys.argv[0] if sys.argv else "loopy"
-    found = shutil.which("loopy")
-    if found is not None and Path(started).exists() and Path(found).samefile(started):
+    started = Path(sys.argv[0] if sys.argv else "loopy")
+    if started.name != "loopy" or not started.exists():
         return "loopy"
-    return os.path.relpath(started) if Path(started).name == "loopy" and Path(started).exists() else "loopy"
+    found = shutil.which("loopy")
+    return "loopy" if found is not None and Path(found).samefile(started) else path_from_here(started.absolute())
 
 
 def command(project: Path, *words: str) -> str:
@@ -34,35 +35,35 @@ def path_from_here(path: Path) -> str:
     return min(os.path.relpath(path), str(path), key=len)
 
 
-def again(project: Path, *, rehearse: bool) -> list[Line]:
+def after_once(project: Path, done: Sequence[Cascade], *, rehearse: bool) -> list[Line]:
     """What to try after a run that ended by itself."""
-    flags = ("--rehearse",) if rehearse else ()
-    words = shlex.join((program(), "run", path_from_here(project), *flags))
-    return [line(), line("Try next:"), line(f"  {words}", Piece("  serves until Ctrl-C", "dim"))]
+    serve = shlex.join((program(), "run", path_from_here(project), *(("--rehearse",) if rehearse else ())))
+    tries = [(serve, "serves until Ctrl-C; then, from another terminal:"), *_looks(project, done)]
+    return [line(), line("Try next:"), *_listed(tries)]
 
 
-def next_steps(project: Path, plan: Plan, done: Sequence[Cascade]) -> list[Line]:
-    """What to try while a project runs, after these cascades."""
-    tries = [
-        (("runs",), "every run, the newest first"),
-        *((("runs", "show", short(run.run)), f"{run.workflow}, step by step") for run in _first_runs(done)),
-        (("tap",), "what passes on the bus, as it passes"),
+def while_it_serves(project: Path, parcels: Sequence[Parcel], http_url: str, done: Sequence[Cascade]) -> list[Line]:
+    """What to try while a project is served, after these deliveries and what came of them."""
+    posts = [
+        (shlex.join(("curl", "--data-binary", f"@{parcel.file}", f"{http_url}{parcel.path}")), "one more delivery")
+        for parcel in parcels[:1]
     ]
     return [
         line(),
         line("Try next, from another terminal:"),
-        *table([line(f"  {command(project, *words)}", Piece(about, "dim")) for words, about in tries]),
-        *(line(f"  {command(project, *words)}") for words in _trigger_example(plan)),
+        *_listed([*_looks(project, done), *posts]),
         line(Piece("Ctrl-C ends it; what is under way goes on with the next run.", "dim")),
     ]
 
 
-def _trigger_example(plan: Plan) -> Iterator[tuple[str, ...]]:
-    """An event that starts a workflow, with a value for each of its fields."""
-    for event in filter(plan.started_by, plan.events):
-        yield ("trigger", event, *example_fields(plan.events[event]), "--wait")
-        return
+def _looks(project: Path, done: Sequence[Cascade]) -> Iterator[tuple[str, str]]:
+    """Commands that show what there is, each with what it shows."""
+    yield command(project, "runs"), "every run, the newest first"
+    for run in next((cascade.runs[:1] for cascade in done), ()):
+        yield command(project, "runs", "show", short(run.run)), f"{run.workflow}, step by step"
+    yield command(project, "tap", "--since", LOOKED_BACK), "what passed on the bus, and what passes"
+    yield shlex.join((program(), "compile", path_from_here(project))), "what an edit of a step breaks"
 
 
-def _first_runs(done: Sequence[Cascade]) -> Sequence[CascadeRun]:
-    return next((cascade.runs[:1] for cascade in done), [])
+def _listed(tries: Sequence[tuple[str, str]]) -> list[Line]:
+    return table([line(f"  {words}", Piece(about, "dim")) for words, about in tries])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 from loopy.cli.banner import addresses, headline
 from loopy.cli.display import Display, display, summary
 from loopy.cli.exits import CommandError
-from loopy.cli.hints import again, next_steps, program
+from loopy.cli.hints import after_once, command, while_it_serves
 from loopy.cli.look import Line, Piece, error_lines, line, stdout_screen
 from loopy.cli.parcels import Parcel, Posted, events_of, post, stored_events
 from loopy.cli.reach import Address, connected
@@ -82,7 +82,7 @@ class Session:
                             stopping.set()
 
     def _open(self, http_url: str) -> None:
-        trigger = f"{program()} trigger EVENT --field NAME=VALUE --wait"
+        trigger = command(self._project, "trigger", "EVENT", "--field", "NAME=VALUE", "--wait")
         self._screen.line(line(Piece(headline(self._plan), "name")))
         if self._rehearses:
             self._screen.line(line(Piece("  rehearsal: every agent answers at once with made-up values", "warn")))
@@ -113,7 +113,7 @@ class Session:
                 for told in error_lines(error.message, error.hint):
                     shown.say(told)
         self._delivering = False
-        for told in self._next():
+        for told in self._next(http_url):
             shown.say(told)
 
     async def _follow(self, bus: "Bus", http_url: str, parcel: Parcel, shown: Display) -> None:
@@ -132,7 +132,8 @@ class Session:
             events = await stored_events(bus, posted)
         return [self._done[event] for event in events]
 
-    def _next(self) -> list[Line]:
+    def _next(self, http_url: str) -> list[Line]:
+        done = list(self._done.values())
         if self._once:
-            return again(self._project, rehearse=self._rehearses)
-        return next_steps(self._project, self._plan, list(self._done.values()))
+            return after_once(self._project, done, rehearse=self._rehearses)
+        return while_it_serves(self._project, self._parcels, http_url, done)

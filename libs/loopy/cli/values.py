@@ -45,19 +45,6 @@ def _value(event: str, declared: "Fields", name: str, text: str) -> Any:
         return text  # the checker says what it should have been
 
 
-def example_fields(declared: "Fields") -> list[str]:
-    """`--field NAME=VALUE` for every field, with made-up values that fit."""
-    from loopy.types.parse import type_of
-    from loopy.types.sample import sample
-
-    words = []
-    for name, spec in declared.items():
-        kind = type_of(spec)
-        value = sample(kind, name)
-        words += ["--field", f"{name}={value if takes_text(kind) else msgspec.json.encode(value).decode()}"]
-    return words
-
-
 def takes_text(kind: "Type") -> bool:
     """Whether a value of the type is written as it is; every other is JSON."""
     from loopy.types.model import Enum, Maybe, Scalar

@@ -7,9 +7,13 @@ from loopy.compiler.plan import Plan
 DEFAULT_PRIORITY = 5
 
 
-def unenforced(plan: Plan) -> list[str]:
-    """One sentence for each declaration that has no effect when the plan runs; none is the rule."""
-    return [*_concurrency(plan), *_spend(plan), *_steps(plan), *_expectations(plan)]
+def unenforced(plan: Plan, *, rehearse: bool = False) -> list[str]:
+    """One sentence for each declaration that has no effect when the plan runs; none is the rule.
+
+    A rehearsal spends nothing, so limits of spend are kept there.
+    """
+    spend = () if rehearse else _spend(plan)
+    return [*_concurrency(plan), *spend, *_steps(plan), *_expectations(plan)]
 
 
 def _concurrency(plan: Plan) -> Iterator[str]:

@@ -43,6 +43,14 @@ def test_every_address_is_below_it() -> None:
     assert lines[1].endswith("every 5m")
     assert lines[2].split()[1] == "upkeep"
     assert lines[3].split()[1] == "http://h:1/api/runs"
+    assert lines[4].split()[1:] == ["Incident", "loopy", "trigger"]
+
+
+def test_many_events_do_not_push_what_stands_beside_them_away() -> None:
+    many = Plan(events={f"Something{n}Happened": {} for n in range(30)})
+    *_, trigger = [plain(each) for each in addresses(many, "http://h:1", NOW, "loopy trigger")]
+    assert trigger.endswith("…  loopy trigger")
+    assert len(trigger) < 100
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(90, "90s"), (300, "5m"), (7200, "2h"), (86400, "1d"), (0.5, "0.5s")])

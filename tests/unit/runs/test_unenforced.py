@@ -1,6 +1,6 @@
 import msgspec
 
-from loopy.compiler.plan import Budget, Concurrency, Expectation, Limits
+from loopy.compiler.plan import Budget, Concurrency, Expectation, Limits, Plan
 from loopy.runs.unenforced import unenforced
 from tests.support.facts import plan, step, workflow
 
@@ -9,15 +9,18 @@ def test_a_plan_that_declares_nothing_special_has_nothing_unenforced() -> None:
     assert unenforced(plan(workflow(step("a"), step("b", "a")))) == []
 
 
-def test_everything_that_has_no_effect_is_named() -> None:
+def declares_everything() -> Plan:
     flow = msgspec.structs.replace(
         workflow(step("a", budget=Budget(spend_usd=4), priority=9)), concurrency=Concurrency("deploys")
     )
     limits = Limits(cascade_usd=50, day_usd=500, workflow_usd={"w": 20}, workflow_concurrency={"w": 4})
-    project = msgspec.structs.replace(
+    return msgspec.structs.replace(
         plan(flow, limits=limits), expectations=(Expectation("Incident", "GoalShipped", 14400),)
     )
-    assert unenforced(project) == [
+
+
+def test_everything_that_has_no_effect_is_named() -> None:
+    assert unenforced(declares_everything()) == [
         "workflow `w`: `concurrency` is not enforced: its runs may overlap",
         "registry `limits.workflows.w.concurrency: 4` is not enforced",
         "registry `limits.cascade.spend: 50 USD` is not enforced",
@@ -27,3 +30,8 @@ def test_everything_that_has_no_effect_is_named() -> None:
         "step `w/a`: `priority: 9` is not enforced",
         "registry `expect: Incident → GoalShipped` is not watched",
     ]
+
+
+def test_a_rehearsal_is_not_warned_of_spend() -> None:
+    assert not any("USD" in sentence for sentence in unenforced(declares_everything(), rehearse=True))
+    assert len(unenforced(declares_everything(), rehearse=True)) == 4
