@@ -39,9 +39,15 @@ async def ensure_stream(connection: Connection, config: dict[str, Any]) -> None:
         except ApiRefused as error:
             if error.code != NAME_IN_USE:
                 raise
-            await _call(connection, f"STREAM.UPDATE.{name}", config)
+            existing = await _call(connection, f"STREAM.INFO.{name}", {})
+            await _call(connection, f"STREAM.UPDATE.{name}", never_fewer_replicas(config, existing["config"]))
     except ApiRefused as error:
         raise BusError(f"stream {name} cannot be made as Loopy needs it: {_reason(error, config)}") from error
+
+
+def never_fewer_replicas(config: dict[str, Any], existing: dict[str, Any]) -> dict[str, Any]:
+    """The configuration, with the replicas that a stream has if these are more: whoever asked for them meant it."""
+    return {**config, "num_replicas": max(config["num_replicas"], existing["num_replicas"])}
 
 
 async def ensure_consumer(connection: Connection, subjects: Subjects, consumer: Consumer) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from loopy.bus.client import Bus, BusError
 from loopy.bus.messages import Ack, Message, Outgoing, Verdict
-from loopy.bus.provisioning import ensure_stream
+from loopy.bus.provisioning import ensure_stream, never_fewer_replicas
 from loopy.bus.streams import DISPATCHER_EVENTS, EVENTS, RUNS, stream_config
+from loopy.bus.subjects import Subjects
 from tests.support.nats_server import NatsServer
 from tests.support.waiting import wait_until
 
@@ -119,6 +120,12 @@ async def test_a_stream_is_brought_up_to_date_and_what_cannot_be_changed_is_told
     assert stored["config"]["max_age"] == config["max_age"]
     with pytest.raises(BusError, match=f"stream {config['name']} cannot be made as Loopy needs it: .* storage type"):
         await ensure_stream(bus._connection, {**config, "storage": "memory"})
+
+
+def test_a_service_that_knows_of_one_server_leaves_a_stream_its_three_replicas() -> None:
+    config = stream_config(Subjects(), EVENTS, replicas=1)
+    assert never_fewer_replicas(config, {"num_replicas": 3}) == {**config, "num_replicas": 3}
+    assert never_fewer_replicas({**config, "num_replicas": 3}, {"num_replicas": 1})["num_replicas"] == 3
 
 
 async def test_two_namespaces_of_one_server_do_not_meet(bus: Bus, nats_url: str, namespace: str) -> None:
