@@ -18,7 +18,6 @@ from loopy.bus.codec import (
 from loopy.bus.messages import Ack, Message, Outgoing, RetryAfter, Verdict
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
-from loopy.runs.records import Event
 from loopy.types.check import checker_of
 from loopy_services.ingress import core
 from loopy_services.ingress.calls import Caller
@@ -82,16 +81,20 @@ class Sensing:
                 return RetryAfter(POLL_RETRY_S)
             return await self._keep(name, origin, error_text(error), user_trace(error, self._project))
         for event in events:
-            await self._bus.publish_once(event_message(self._bus.subjects, event))
+            await self._bus.publish_once(event)
         if mark is not None:
             await self._bus.publish_once(mark)
-        _log.info("delivery.mapped", events=[event.type for event in events])
+        _log.info("delivery.mapped", events=[event.headers["ce-type"] for event in events])
         return Ack()
 
-    async def _events(self, sensor: LoadedSensor, argument: Request | Tick, origin: core.Origin) -> list[Event]:
+    async def _events(self, sensor: LoadedSensor, argument: Request | Tick, origin: core.Origin) -> list[Outgoing]:
+        """The messages of the events that a sensor gives; none of them is larger than the server takes."""
         declared = sensor.declared
         answer = await self._caller.call(sensor.function, argument, timeout_s=declared.timeout_s)
-        return core.events_of(declared, self._checkers, answer, origin)
+        events = core.events_of(declared, self._checkers, answer, origin)
+        messages = [event_message(self._bus.subjects, event) for event in events]
+        core.hold_size(messages, self._bus.max_payload)
+        return messages
 
     async def _unknown(self, message: Message, name: str, origin: core.Origin) -> Verdict:
         if message.deliveries < UNKNOWN_TRIES:

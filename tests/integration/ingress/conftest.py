@@ -75,6 +75,11 @@ def endless(req):
     while True:
         yield Noted(text="more")
 
+@sensor(webhook="/hooks/large", emits="Noted")
+def large(req):
+    yield Noted(text="never published")
+    yield Noted(text="x" * (8 * 1024 * 1024 - len('{"text":""}') + 1))
+
 @sensor(webhook="/hooks/slow", emits="Noted", timeout="0.2s")
 def slow(req):
     release.wait()
