@@ -17,6 +17,7 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import Delivery, delivery_message
 from loopy.bus.server import EmbeddedServer
 from tests.bench.rows import Row
+from tests.support.files import write_files
 from tests.support.services import process
 
 COUNT = 1000
@@ -46,10 +47,7 @@ def measure() -> list[Row]:
 async def _measure() -> list[Row]:
     with TemporaryDirectory() as directory:
         project = Path(directory) / "project"
-        for path, text in FILES.items():
-            file = project / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+        write_files(project, FILES)
         server = await EmbeddedServer.start(Path(directory) / "store")
         try:
             return await _rows(project, server.url)

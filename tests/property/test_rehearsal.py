@@ -9,7 +9,7 @@ from loopy.agents.output import settle
 from loopy.agents.rehearsal import rehearse
 from loopy.compiler.plan import Fields
 from loopy.types import model
-from tests.unit.agents.assignments import assigned
+from tests.support.assignments import assigned
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 SCALARS = st.sampled_from([*model.SCALARS, "enum[pass, fail]", "enum[a]"])

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.support.files import write_files
+
 REPLIES: dict[str, dict[str, Any]] = {
     "Quoter": {"output": {"price": 3}},
     "Confirmer": {"output": {}, "emits": {"Invoice": [{"item": "tea", "total": 3}]}},
@@ -45,10 +47,7 @@ def write_shop(root: Path) -> Path:
     files = {"registry.yml": _registry(executions), "sensors/orders.py": SENSORS}
     files |= {f"workflows/{name}.md": f"---\n{head}\n---\nDo it.\n" for name, head in STEPS.items()}
     files["orders/tea.json"] = '{"item": "tea", "amount": 2}'
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    write_files(root, files)
     return root
 
 

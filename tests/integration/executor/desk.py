@@ -1,8 +1,6 @@
 """What the executor's tests need: a project whose agents are shell scripts, attempts to publish, facts to read."""
 
 import asyncio
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,9 +8,9 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import read_record, record_message
 from loopy.bus.streams import RUNS
 from loopy.compiler.plan import Agent, Emission, EventTrigger, Fields, Plan, Sandbox, Step, Workflow, plan_hash
-from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Event, Record
+from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Record
+from tests.support import assignments
 
-AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ITEM: Fields = {"link": "url"}
 T = TypeVar("T", bound=Record)
 
@@ -37,19 +35,7 @@ def emitting(event: str = "WorkItem") -> tuple[Emission, ...]:
 
 def requested(plan: Plan, run: str = "r1", **changes: Any) -> AttemptRequested:
     """The first attempt of resolve/fix in a run."""
-    event = Event("e1", "WorkItem", "test", AT, {"link": "https://example.com/1"}, "e1")
-    values: dict[str, Any] = {
-        "run": run,
-        "workflow": "resolve",
-        "step": "fix",
-        "attempt": 1,
-        "plan": plan_hash(plan),
-        "event": event,
-        "inputs": {},
-        "wall_clock_s": 60.0,
-        "at": AT,
-    }
-    return AttemptRequested(**{**values, **changes})
+    return assignments.requested(run=run, plan=plan_hash(plan), **changes)
 
 
 async def publish(bus: Bus, *records: Record) -> None:
@@ -76,14 +62,6 @@ async def done(bus: Bus, run: str = "r1") -> AttemptSucceeded:
 async def failure(bus: Bus, run: str = "r1", attempt: int = 1) -> AttemptFailed:
     """The failure of resolve/fix, as soon as it is there."""
     return await fact(bus, bus.subjects.fail(run, "fix", attempt), AttemptFailed)
-
-
-def write(project: Path, files: Mapping[str, str]) -> None:
-    """Put files into a project."""
-    for name, content in files.items():
-        path = project / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
 
 
 def alive(pid: str) -> bool:

@@ -16,7 +16,6 @@ from loopy.bus.streams import DEAD, RUNS
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Emitted, RunEnded
 from loopy.sandboxes.provider import SandboxSession
 from tests.integration.executor.desk import (
-    AT,
     alive,
     done,
     emitting,
@@ -24,8 +23,9 @@ from tests.integration.executor.desk import (
     planned,
     publish,
     requested,
-    write,
 )
+from tests.support.assignments import AT
+from tests.support.files import write_files
 from tests.support.services import services, settings_for
 from tests.support.waiting import wait_until
 
@@ -124,7 +124,7 @@ async def test_a_secret_in_an_answer_that_is_refused_is_not_told(bus: Bus, setti
     plan = planned(f"printf '{answer}' $TOKEN", output={"page": "url"})
     sandbox = plan.sandboxes["here"]
     plan.sandboxes["here"] = type(sandbox)("here", isolation="none", env_file=("a.env",))
-    write(tmp_path, {"a.env": "TOKEN=hunter2"})
+    write_files(tmp_path, {"a.env": "TOKEN=hunter2"})
     async with services(["executor"], tmp_path, settings, plan=plan):
         await publish(bus, requested(plan))
         failed = await failure(bus)
@@ -181,11 +181,11 @@ async def test_a_rehearsal_replaces_every_agent_and_takes_hints(
     bus: Bus, nats_url: str, namespace: str, tmp_path: Path
 ) -> None:
     plan = planned(runtime="claude-code", sandbox="far", output={"verdict": "enum[pass, fail]"}, emits=emitting())
-    write(tmp_path, {"rehearsal/resolve/fix.json": '{"output": {"verdict": "fail"}}'})
+    write_files(tmp_path, {"rehearsal/resolve/fix.json": '{"output": {"verdict": "fail"}}'})
     async with services(["executor"], tmp_path, settings_for(nats_url, namespace, rehearse=True), plan=plan):
         await publish(bus, requested(plan, "r1"))
         success = await done(bus)
-        write(tmp_path, {"rehearsal/resolve/fix.json": '{"output": {"verdict": "maybe"}}'})
+        write_files(tmp_path, {"rehearsal/resolve/fix.json": '{"output": {"verdict": "maybe"}}'})
         await publish(bus, requested(plan, "r2"))
         failed = await failure(bus, "r2")
     assert success.output == {"verdict": "fail"}

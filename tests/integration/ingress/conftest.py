@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from loopy.bus.client import Bus
+from tests.support.files import write_files
 from tests.support.services import Running, services, settings_for
 
 REGISTRY = """
@@ -117,9 +118,7 @@ def watch(tick):
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The project's directory."""
-    (tmp_path / "sensors").mkdir()
-    (tmp_path / "registry.yml").write_text(REGISTRY)
-    (tmp_path / "sensors/sensors.py").write_text(SENSORS)
+    write_files(tmp_path, {"registry.yml": REGISTRY, "sensors/sensors.py": SENSORS})
     return tmp_path
 
 

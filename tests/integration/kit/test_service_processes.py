@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.files import write_files
 from tests.support.services import process
 
 REGISTRY = "events:\n  Noted: { text: str }\n"
@@ -23,9 +24,7 @@ def note(req):
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "sensors").mkdir()
-    (tmp_path / "registry.yml").write_text(REGISTRY)
-    (tmp_path / "sensors/note.py").write_text(SENSOR)
+    write_files(tmp_path, {"registry.yml": REGISTRY, "sensors/note.py": SENSOR})
     return tmp_path
 
 

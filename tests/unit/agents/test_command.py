@@ -12,7 +12,7 @@ from loopy.agents.harness import HarnessError, Reply
 from loopy.compiler.plan import Sandbox
 from loopy.sandboxes.local import LocalProvider
 from loopy.sandboxes.provider import Finished, Placement, SandboxError
-from tests.unit.agents.assignments import assigned
+from tests.support.assignments import assigned
 
 SECRET = "hunter2-hunter2"
 

@@ -9,7 +9,7 @@ from loopy.agents.output import settle
 from loopy.compiler.plan import Fields
 from loopy.runs.records import Emitted
 from loopy.types.check import Mismatch
-from tests.unit.agents.assignments import ITEM, assigned
+from tests.support.assignments import ITEM, assigned
 
 OUTPUT: Fields = {"verdict": "enum[pass, fail]", "notes": "str?"}
 GOOD = {"link": "https://example.com/1", "title": "t"}

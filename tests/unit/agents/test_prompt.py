@@ -2,7 +2,7 @@
 
 from loopy.agents.prompt import compose
 from loopy.compiler.plan import Agent
-from tests.unit.agents.assignments import ITEM, assigned
+from tests.support.assignments import ITEM, assigned
 
 
 def test_the_whole_prompt() -> None:

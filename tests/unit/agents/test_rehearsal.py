@@ -9,7 +9,7 @@ from loopy.agents.harness import Assignment, HarnessError
 from loopy.agents.hints import read_hint
 from loopy.agents.rehearsal import RehearsalHarness, rehearse
 from loopy.types.check import checker_of
-from tests.unit.agents.assignments import ITEM, assigned, requested
+from tests.support.assignments import ITEM, assigned, requested
 
 OUTPUT: dict[str, Any] = {"verdict": "enum[pass, fail]", "title": "str", "why": {"text": "str", "score": "int"}}
 EVENTS: dict[str, Any] = {"WorkItem": {**ITEM, "goal": "str"}, "Shipped": {"goal_id": "id"}}

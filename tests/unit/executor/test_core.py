@@ -9,7 +9,7 @@ from loopy.bus.subjects import Subjects
 from loopy.compiler.plan import Agent, Emission, EventTrigger, Plan, Step, Workflow
 from loopy.runs.records import AttemptFailed, Usage
 from loopy_services.executor import core
-from tests.unit.agents.assignments import AT, ITEM, requested
+from tests.support.assignments import AT, ITEM, requested
 
 PLAN = Plan(
     workflows={

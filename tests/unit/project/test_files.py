@@ -7,12 +7,11 @@ import pytest
 
 from loopy.project.files import ProjectMissing, load_files
 from loopy.project.text import MAX_BYTES, Unreadable
+from tests.support.files import write_files
 
 
 def write(root: Path, *paths: str) -> None:
-    for path in paths:
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(path)
+    write_files(root, {path: path for path in paths})
 
 
 def reason(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Assignments to test runtimes with."""
+"""Attempts that are requested, and the assignments of them, to test runtimes and the executor with."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
