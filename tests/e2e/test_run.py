@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from loopy.bus.child import find_binary
 from tests.support.command_line import TIMEOUT_S, Run, Started, loopy
 from tests.support.shop import write_shop
 
@@ -75,6 +76,20 @@ def test_when_its_nats_server_dies_it_goes_on(shop: Path) -> None:
         run.complaint("server.restarted")
         assert loopy("trigger", "Batch", "--field", "size=1", "--wait", "--project", shop).returncode == 0
         assert run.stop() == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+def test_when_its_nats_server_cannot_be_started_again_it_says_so_and_ends(shop: Path) -> None:
+    binary = shop.parent / "nats-server"
+    binary.write_text(f'#!/bin/sh\nexec {find_binary()} "$@"\n')
+    binary.chmod(0o755)
+    with Run(shop, env={"LOOPY_NATS_SERVER": str(binary)}) as run:
+        (server,) = nats_servers(run)
+        binary.write_text("#!/bin/sh\nexit 1\n")
+        os.kill(server, signal.SIGKILL)
+        run.complaint("error: the embedded NATS server keeps dying")
+        run.complaint("help: ")
+        assert run.process.wait(TIMEOUT_S) == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")

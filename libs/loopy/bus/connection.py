@@ -167,7 +167,9 @@ class Connection:
         self._opened = False
         if self.connected:
             await self.flush()
-        await self._client.close()
+        # nats-py writes what is unsent even when the server is gone, and its transport with it; it is closed all the same.
+        with contextlib.suppress(OSError, RuntimeError):
+            await self._client.close()
         self._up.clear()
         self._closed.set()
 

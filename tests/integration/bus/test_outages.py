@@ -130,3 +130,14 @@ async def test_a_closed_bus_says_so_and_ends_what_uses_it(server: NatsServer) ->
         with pytest.raises(BusError, match="is closed"):
             await asyncio.wait_for(use, 10)
     assert not bus.connected
+
+
+async def test_closing_while_the_server_is_gone_is_no_error(server: NatsServer) -> None:
+    bus = await connected(server)
+    server.kill()
+    await wait_until(lambda: not bus.connected)
+    publishing = asyncio.create_task(bus.publish_once(Outgoing(bus.subjects.event("A", "1"), b"{}")))
+    await bus._connection.send("unsent", b"x")
+    await bus.close()
+    with pytest.raises(BusError, match="closed"):
+        await publishing
