@@ -81,7 +81,7 @@ Options:
 Examples:
   loopy init my-automation && cd my-automation
   loopy run --rehearse
-  loopy trigger Question --field text='Is anybody there?' --wait
+  loopy trigger Question --field text='Is anybody there?' --field asked_by=Ada --wait
 
 Exit codes:
 {exits}
