@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import nats.errors
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from loopy.bus.api import check_reply
 from loopy.bus.conversations import Conversations
 from loopy.bus.errors import ApiRefused, BusError, Unavailable
 from loopy.bus.subjects import token
 from loopy.bus.tolerant import TolerantClient, in_words, server_addresses, without_credentials
+from loopy.bus.transport import Subscription
 
 OLDEST_SERVER = (2, 12)
 CONNECT_TIMEOUT_S = 5
@@ -167,7 +167,7 @@ class Connection:
         self._opened = False
         if self.connected:
             await self.flush()
-        # nats-py writes what is unsent even when the server is gone, and its transport with it; it is closed all the same.
+        # nats-py writes what is unsent even when the server is gone, and its transport too. It is closed all the same.
         with contextlib.suppress(OSError, RuntimeError):
             await self._client.close()
         self._up.clear()
@@ -260,7 +260,7 @@ async def unsubscribe(subscription: Subscription, *, drain: bool = False) -> Non
     with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
         if drain:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                await subscription.drain()  # type: ignore[no-untyped-call]
+                await subscription.drain()
         else:
             await subscription.unsubscribe()
 
