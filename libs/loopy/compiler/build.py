@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from loopy.compiler.catalogue import DEFAULT_RUNTIME, PRICES, RUNTIMES
 from loopy.compiler.plan import (
     DEFAULT_EMIT_MAX,
@@ -197,7 +199,7 @@ def _sandbox(sandbox: SandboxDecl) -> Sandbox:
     return Sandbox(
         sandbox.name.value,
         sandbox.provider.value if sandbox.provider is not None else "local",
-        Image(**sandbox.image),  # type: ignore[arg-type]
+        msgspec.convert(sandbox.image, Image),
         tuple(host.value for host in sandbox.network),
         sandbox.env_file,
         sandbox.repos,

@@ -25,7 +25,7 @@ def on(clock: str) -> datetime:
 
 
 def hourly(**policies: str) -> Plan:
-    return plan(workflow(step("a"), name="hourly", on=CronTrigger("0 * * * *", **policies)))  # type: ignore[arg-type]
+    return plan(workflow(step("a"), name="hourly", on=CronTrigger("0 * * * *", **policies)))  # type: ignore[arg-type]  # literals
 
 
 HOURLY = hourly()
