@@ -25,7 +25,8 @@ def on(clock: str) -> datetime:
 
 
 def hourly(**policies: str) -> Plan:
-    return plan(workflow(step("a"), name="hourly", on=CronTrigger("0 * * * *", **policies)))  # type: ignore[arg-type]  # literals
+    trigger = CronTrigger("0 * * * *", **policies)  # type: ignore[arg-type]  # literals, by the callers
+    return plan(workflow(step("a"), name="hourly", on=trigger))
 
 
 HOURLY = hourly()
