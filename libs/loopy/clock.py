@@ -1,7 +1,7 @@
 """The clock, as a value that can be given: the core takes instants, the shells ask a clock."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -27,3 +27,25 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since some point in the past, unaffected by changes of the wall clock."""
         return time.monotonic()
+
+
+class VirtualClock:
+    """A clock that stands still until it is told to go on: for simulations, and tests of what takes long."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+        self._elapsed_s = 0.0
+
+    def now(self) -> datetime:
+        """The instant that it has been moved to, with zone UTC."""
+        return self._start.astimezone(UTC) + timedelta(seconds=self._elapsed_s)
+
+    def monotonic(self) -> float:
+        """The seconds that it has been moved on by."""
+        return self._elapsed_s
+
+    def advance(self, seconds: float) -> None:
+        """Move on; a clock never goes back."""
+        if seconds < 0:
+            raise ValueError(f"a clock cannot go back by {-seconds:g} s")
+        self._elapsed_s += seconds

@@ -14,6 +14,7 @@ from loopy.bus.provisioning import provision
 from loopy.bus.reading import Reader
 from loopy.bus.streams import Consumer, Stream
 from loopy.bus.subjects import DEFAULT_NAMESPACE, Subjects
+from loopy.bus.transport import Transport
 from loopy.bus.writing import publish_after, publish_once
 
 __all__ = ["Bus", "BusError", "MessageTooLarge"]
@@ -22,7 +23,7 @@ __all__ = ["Bus", "BusError", "MessageTooLarge"]
 class Bus:
     """One namespace on one NATS server (or cluster) with JetStream."""
 
-    def __init__(self, connection: Connection, subjects: Subjects) -> None:
+    def __init__(self, connection: Transport, subjects: Subjects) -> None:
         self.subjects = subjects
         self._connection = connection
         self._reader = Reader(connection, subjects)

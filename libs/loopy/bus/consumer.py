@@ -11,13 +11,13 @@ import msgspec
 from nats.aio.msg import Msg
 
 from loopy.bus.codec import DeadMessage, Undecodable
-from loopy.bus.connection import Connection
 from loopy.bus.errors import MessageTooLarge
 from loopy.bus.incoming import consumed, place_of
 from loopy.bus.messages import Ack, DeadLetter, Handler, Message, RetryAfter, Verdict
 from loopy.bus.pull import Pull
 from loopy.bus.streams import Consumer, consumer_name, stream_name
 from loopy.bus.subjects import Subjects
+from loopy.bus.transport import Transport
 
 MOST_DELIVERIES = 10
 FIRST_RETRY_S = 0.25
@@ -56,7 +56,7 @@ class Consumption:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Transport,
         subjects: Subjects,
         consumer: Consumer,
         handler: Handler,

@@ -8,12 +8,12 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from loopy.bus.connection import Connection
 from loopy.bus.errors import ApiRefused, Unavailable
 from loopy.bus.incoming import consumed, place_of
 from loopy.bus.messages import Message
 from loopy.bus.pull import LARGEST_BATCH, Pull
 from loopy.bus.retrying import patiently
+from loopy.bus.transport import Transport
 
 TICK_S = 0.25
 # The server forgets a consumer that nobody has asked for so long.
@@ -27,7 +27,7 @@ class CursorLost(Exception):
 class Cursor:
     """Messages of a stream in order, each once, until `CursorLost`."""
 
-    def __init__(self, connection: Connection, server_stream: str, stream: str) -> None:
+    def __init__(self, connection: Transport, server_stream: str, stream: str) -> None:
         self._connection = connection
         self._server_stream = server_stream
         self._stream = stream

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from loopy.bus.connection import Connection
 from loopy.bus.errors import ApiRefused, BusError
 from loopy.bus.retrying import patiently
 from loopy.bus.streams import (
@@ -17,12 +16,13 @@ from loopy.bus.streams import (
     stream_name,
 )
 from loopy.bus.subjects import Subjects
+from loopy.bus.transport import Transport
 
 NAME_IN_USE = 10058
 NO_ROOM = 10047
 
 
-async def provision(connection: Connection, subjects: Subjects, replicas: int, pools: Sequence[str]) -> None:
+async def provision(connection: Transport, subjects: Subjects, replicas: int, pools: Sequence[str]) -> None:
     """Create or update every stream, then every consumer. BusError says which one the server refuses, and why."""
     configs = [stream_config(subjects, stream, replicas) for stream in STREAMS]
     await asyncio.gather(*(ensure_stream(connection, config) for config in configs))
@@ -30,7 +30,7 @@ async def provision(connection: Connection, subjects: Subjects, replicas: int, p
     await asyncio.gather(*(ensure_consumer(connection, subjects, consumer) for consumer in consumers))
 
 
-async def ensure_stream(connection: Connection, config: dict[str, Any]) -> None:
+async def ensure_stream(connection: Transport, config: dict[str, Any]) -> None:
     """Create a stream, or change the one of that name to this configuration. BusError."""
     name = config["name"]
     try:
@@ -50,7 +50,7 @@ def never_fewer_replicas(config: dict[str, Any], existing: dict[str, Any]) -> di
     return {**config, "num_replicas": max(config["num_replicas"], existing["num_replicas"])}
 
 
-async def ensure_consumer(connection: Connection, subjects: Subjects, consumer: Consumer) -> None:
+async def ensure_consumer(connection: Transport, subjects: Subjects, consumer: Consumer) -> None:
     """Create a consumer, or change the one of that name. BusError."""
     stream, config = stream_name(subjects, consumer.stream), consumer_config(subjects, consumer)
     body = {"stream_name": stream, "config": config}
@@ -62,7 +62,7 @@ async def ensure_consumer(connection: Connection, subjects: Subjects, consumer: 
         ) from error
 
 
-async def _call(connection: Connection, call: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _call(connection: Transport, call: str, body: dict[str, Any]) -> dict[str, Any]:
     return await patiently(connection, lambda: connection.api(call, body))
 
 

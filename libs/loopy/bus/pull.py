@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import msgspec
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.js.api import Header
 
-from loopy.bus.connection import Connection, unsubscribe
+from loopy.bus.connection import unsubscribe
+from loopy.bus.transport import Subscription, Transport
 
 EXPIRES_S = 5
 HEARTBEAT_S = 1
@@ -31,7 +31,7 @@ class Pull:
     `refusal` is the last status that was not a time-out: the consumer was deleted, or there is none.
     """
 
-    def __init__(self, connection: Connection, stream: str, consumer: str, receive: Callable[[Msg], None]) -> None:
+    def __init__(self, connection: Transport, stream: str, consumer: str, receive: Callable[[Msg], None]) -> None:
         self.refusal = ""
         self._connection = connection
         self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"

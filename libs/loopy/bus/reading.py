@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 from nats.aio.msg import Msg
 
-from loopy.bus.connection import Connection
 from loopy.bus.cursor import Cursor, CursorLost
 from loopy.bus.errors import Unavailable
 from loopy.bus.incoming import looked_up
@@ -14,6 +13,7 @@ from loopy.bus.messages import Message
 from loopy.bus.retrying import patiently
 from loopy.bus.streams import Stream, stream_name
 from loopy.bus.subjects import Subjects
+from loopy.bus.transport import Transport
 
 # The statuses that end a look-up: all there is was sent, there is nothing, there is more than one answer may hold.
 TOO_MANY = "413"
@@ -23,7 +23,7 @@ COMPLETE = ("204", "404", TOO_MANY)
 class Reader:
     """Reads the streams of one namespace."""
 
-    def __init__(self, connection: Connection, subjects: Subjects) -> None:
+    def __init__(self, connection: Transport, subjects: Subjects) -> None:
         self._connection = connection
         self._subjects = subjects
 

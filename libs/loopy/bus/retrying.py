@@ -6,8 +6,8 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from loopy.bus.connection import Connection
 from loopy.bus.errors import Unavailable
+from loopy.bus.transport import Transport
 
 FIRST_DELAY_S = 0.05
 LONGEST_DELAY_S = 2.0
@@ -18,7 +18,7 @@ T = TypeVar("T")
 _log = logging.getLogger("loopy.bus")
 
 
-async def patiently(connection: Connection, attempt: Callable[[], Awaitable[T]]) -> T:
+async def patiently(connection: Transport, attempt: Callable[[], Awaitable[T]]) -> T:
     """The result of `attempt`, repeated while it is Unavailable; any other error is the caller's."""
     delay, tries = FIRST_DELAY_S, 0
     while True:

@@ -5,10 +5,10 @@ import re
 import msgspec
 
 from loopy.bus.api import check_reply
-from loopy.bus.connection import Connection
 from loopy.bus.errors import ApiRefused, MessageTooLarge
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.retrying import patiently
+from loopy.bus.transport import Transport
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -24,7 +24,7 @@ class _PubAck(msgspec.Struct):
     seq: int
 
 
-async def publish_once(connection: Connection, message: Outgoing) -> Stored:
+async def publish_once(connection: Transport, message: Outgoing) -> Stored:
     """Store a message unless its subject has one; waits through outages and a full stream. BusError."""
     try:
         return await _publish(connection, message, {EXPECTED_SEQUENCE: "0"})
@@ -35,7 +35,7 @@ async def publish_once(connection: Connection, message: Outgoing) -> Stored:
         return Stored(int(found[0]), first=False)
 
 
-async def publish_after(connection: Connection, message: Outgoing, scope: str, sequence: int) -> Stored | None:
+async def publish_after(connection: Transport, message: Outgoing, scope: str, sequence: int) -> Stored | None:
     """Store a message if `sequence` is still the last of the filter `scope`; None when something newer is there."""
     try:
         return await _publish(connection, message, {EXPECTED_SEQUENCE: str(sequence), EXPECTED_SCOPE: scope})
@@ -45,7 +45,7 @@ async def publish_after(connection: Connection, message: Outgoing, scope: str, s
         return None
 
 
-async def _publish(connection: Connection, message: Outgoing, expectation: dict[str, str]) -> Stored:
+async def _publish(connection: Transport, message: Outgoing, expectation: dict[str, str]) -> Stored:
     subject, payload = message.subject, message.payload
     headers = {**message.headers, **expectation}
     check_size(subject, payload, headers, connection.max_payload)

@@ -1,0 +1,163 @@
+"""A stream in memory: what is stored, and the conditions on which something is."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from loopy.bus.memory.wildcards import matches_any
+
+EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
+SCHEDULE, TARGET = "Nats-Schedule", "Nats-Schedule-Target"
+
+
+class Refused(Exception):
+    """What the server answers instead of doing it: a status like HTTP's, JetStream's number, and words."""
+
+    def __init__(self, status: int, code: int, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.code = code
+        self.description = description
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A stored message."""
+
+    sequence: int
+    subject: str
+    payload: bytes
+    headers: dict[str, str]
+    time: datetime
+
+
+class Scheduled(msgspec.Struct, frozen=True):
+    """What a stored message asks the server to publish, and when."""
+
+    at: datetime
+    target: str
+
+
+class MemoryStream:
+    """One stream: messages by sequence, in order, and `watchers` who are told of each that is stored."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.messages: dict[int, Kept] = {}
+        self.last_sequence = 0
+        self.watchers: list[Callable[[Kept], None]] = []
+        self._sequences: dict[str, list[int]] = {}
+        self._bytes = 0
+
+    @property
+    def name(self) -> str:
+        """Its name on the server."""
+        return str(self.config["name"])
+
+    def takes(self, subject: str) -> bool:
+        """Whether messages of this subject are stored here."""
+        return matches_any(tuple(self.config["subjects"]), subject)
+
+    def store(self, subject: str, payload: bytes, headers: Mapping[str, str], now: datetime) -> Kept:
+        """Store a message if what it expects holds and there is room for it. Refused."""
+        self._check_schedule(headers)
+        self._check_expectation(subject, headers)
+        self._check_room(payload)
+        self.last_sequence += 1
+        kept = Kept(self.last_sequence, subject, payload, dict(headers), now)
+        self.messages[kept.sequence] = kept
+        self._sequences.setdefault(subject, []).append(kept.sequence)
+        self._bytes += len(payload)
+        for watcher in list(self.watchers):
+            watcher(kept)
+        return kept
+
+    def remove(self, sequence: int) -> None:
+        """Forget a message; its sequence is not used again."""
+        kept = self.messages.pop(sequence, None)
+        if kept is None:
+            return
+        self._bytes -= len(kept.payload)
+        sequences = self._sequences[kept.subject]
+        sequences.remove(sequence)
+        if not sequences:
+            del self._sequences[kept.subject]
+
+    def purge(self) -> None:
+        """Forget every message."""
+        for sequence in list(self.messages):
+            self.remove(sequence)
+
+    def last_each(self, filters: Iterable[str], upto: int | None = None) -> list[Kept]:
+        """The newest message of every subject that a filter selects, by sequence.
+
+        `upto` leaves out what was stored after this sequence, as a replica does that lags behind.
+        """
+        wanted = tuple(filters)
+        newest = (self._newest(subject, upto) for subject in self._selected(wanted))
+        return sorted((kept for kept in newest if kept is not None), key=lambda kept: kept.sequence)
+
+    def last(self, wanted: str, upto: int | None = None) -> Kept | None:
+        """The newest message of a subject or filter."""
+        found = self.last_each([wanted], upto)
+        return found[-1] if found else None
+
+    def _selected(self, wanted: tuple[str, ...]) -> list[str]:
+        if any("*" in one or ">" in one for one in wanted):
+            return [subject for subject in self._sequences if matches_any(wanted, subject)]
+        return [subject for subject in dict.fromkeys(wanted) if subject in self._sequences]
+
+    def _newest(self, subject: str, upto: int | None) -> Kept | None:
+        sequences = self._sequences[subject]
+        newest = sequences[-1] if upto is None else max((s for s in sequences if s <= upto), default=None)
+        return None if newest is None else self.messages[newest]
+
+    def _check_expectation(self, subject: str, headers: Mapping[str, str]) -> None:
+        expected = headers.get(EXPECTED_SEQUENCE)
+        if expected is None:
+            return
+        newest = self.last(headers.get(EXPECTED_SCOPE, subject))
+        stands = 0 if newest is None else newest.sequence
+        if int(expected) != stands:
+            raise Refused(400, 10071, f"wrong last sequence: {stands}")
+
+    def _check_room(self, payload: bytes) -> None:
+        most_messages, most_bytes = self.config.get("max_msgs", -1), self.config.get("max_bytes", -1)
+        if self.config.get("discard") != "new":
+            return
+        if 0 <= most_messages <= len(self.messages):
+            raise Refused(503, 10077, "maximum messages exceeded")
+        if 0 <= most_bytes < self._bytes + len(payload):
+            raise Refused(503, 10077, "maximum bytes exceeded")
+
+    def _check_schedule(self, headers: Mapping[str, str]) -> None:
+        if SCHEDULE not in headers:
+            return
+        if not self.config.get("allow_msg_schedules"):
+            raise Refused(400, 10188, "message schedules is disabled")
+        scheduled_of(headers)
+
+
+def scheduled_of(headers: Mapping[str, str]) -> Scheduled | None:
+    """What a message's headers ask to be published later, if anything. Refused when they make no sense.
+
+    Of JetStream's schedules only `@at` is known here: it is the only one that Loopy uses.
+    """
+    if SCHEDULE not in headers:
+        return None
+    kind, _, instant = headers[SCHEDULE].partition(" ")
+    try:
+        at = msgspec.convert(instant if kind == "@at" else None, datetime, strict=False)
+        return Scheduled(at, headers[TARGET])
+    except (msgspec.ValidationError, KeyError):
+        raise Refused(400, 10189, "message schedules pattern is invalid") from None
+
+
+def when_due(kept: Kept) -> tuple[str, dict[str, str]]:
+    """The subject and the headers of what is published when a scheduled message is due."""
+    own = {SCHEDULE, TARGET, EXPECTED_SEQUENCE, EXPECTED_SCOPE}
+    headers = {name: value for name, value in kept.headers.items() if name not in own}
+    headers |= {"Nats-Scheduler": kept.subject, "Nats-Schedule-Next": "purge"}
+    return kept.headers[TARGET], headers
