@@ -49,6 +49,7 @@ __all__ = [
     "read_plan",
     "read_record",
     "record_message",
+    "record_subject",
 ]
 
 

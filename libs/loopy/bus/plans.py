@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import plan_message, read_plan
+from loopy.bus.codec import Undecodable, plan_message, read_plan
 from loopy.bus.streams import PLANS
 from loopy.compiler.plan import Plan, plan_hash
 
@@ -22,6 +22,15 @@ class PlanStore:
     async def store(self) -> None:
         """Put the service's own plan on the bus, where the others find it. BusError when the bus refuses it."""
         await self._bus.publish_once(plan_message(self._bus.subjects, self._own))
+
+    async def newest(self) -> Plan | None:
+        """The plan that was stored last, when it is another than the service's own and can be read."""
+        message = await self._bus.last(PLANS, self._bus.subjects.plan("*"))
+        try:
+            plan = read_plan(message) if message is not None else None
+        except Undecodable:
+            return None
+        return None if plan == self._own else plan
 
     async def get(self, plan: str) -> Plan | None:
         """The plan of this hash, or None when nobody has stored it."""

@@ -8,14 +8,14 @@ import structlog
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_event, read_firing, record_message
 from loopy.bus.journal import read_routed
-from loopy.bus.messages import Ack, DeadLetter, Message, Verdict
+from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.runs.records import Event, EventRouted
 from loopy.runs.route import firing_event, nowhere, route, starts
-from loopy_services.dispatcher.core import admit, admit_firing, oversize
+from loopy_services.dispatcher.core import admit, admit_firing, oversize, patience
 
 log = structlog.get_logger()
 
@@ -28,21 +28,16 @@ class EventRouter:
     def __init__(self, bus: Bus, plan: Plan, plans: PlanStore, clock: Clock) -> None:
         self._bus = bus
         self._plan = plan
+        self._plans = plans
         self._plan_hash = plans.own_hash
         self._clock = clock
         self._firings = bus.subjects.under("firing", "")
 
     async def on_event(self, message: Message) -> Verdict:
-        """Consume one event or firing. Undecodable.
-
-        One of ours that is not let in is recorded as leading nowhere, so that nobody waits for it; a stranger's leaves
-        no trace but its dead letter.
-        """
-        event, refused = self._read(message)
+        """Consume one event or firing. Undecodable."""
+        event, refused = self._read(message, self._plan)
         if refused is not None:
-            if event.cause is not None or self._is_firing(message):
-                await self._record(event, lambda earlier: nowhere(self._plan_hash, event, earlier, self._clock.now()))
-            return refused
+            return await self._refuse(message, event, refused)
         routed, known = await self._record(
             event, lambda earlier: route(self._plan, self._plan_hash, event, earlier, self._clock.now())
         )
@@ -53,14 +48,29 @@ class EventRouter:
         self._tell(routed)
         return Ack()
 
-    def _read(self, message: Message) -> tuple[Event, DeadLetter | None]:
-        """The event of a message, and why it is not let in, if so."""
+    def _read(self, message: Message, plan: Plan) -> tuple[Event, DeadLetter | None]:
+        """The event of a message, and why a plan does not let it in, if so."""
         if not self._is_firing(message):
             event = read_event(self._bus.subjects, message)
-            return event, admit(self._plan, event) or oversize(event, self._bus.max_payload)
+            return event, admit(plan, event) or oversize(event, self._bus.max_payload)
         firing = read_firing(message)
         event = firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
-        return event, admit_firing(self._plan, firing.schedule)
+        return event, admit_firing(plan, firing.schedule)
+
+    async def _refuse(self, message: Message, event: Event, refused: DeadLetter) -> Verdict:
+        """Set an event aside; while a newer plan is being deployed that lets it in, leave it to who has that plan.
+
+        One of ours is recorded as leading nowhere, so that nobody waits for it; a stranger's leaves no trace but its
+        dead letter.
+        """
+        newest = await self._plans.newest()
+        if newest is not None and self._read(message, newest)[1] is None:
+            verdict = patience(message.deliveries, refused)
+            if isinstance(verdict, RetryAfter):
+                return verdict
+        if event.cause is not None or self._is_firing(message):
+            await self._record(event, lambda earlier: nowhere(self._plan_hash, event, earlier, self._clock.now()))
+        return refused
 
     def _is_firing(self, message: Message) -> bool:
         return message.subject.startswith(self._firings)

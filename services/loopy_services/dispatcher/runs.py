@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from loopy.bus.client import Bus, MessageTooLarge
-from loopy.bus.codec import Undecodable, read_record, record_message
+from loopy.bus.codec import Undecodable, read_record, record_message, record_subject
 from loopy.bus.journal import read_before, read_run
 from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict
 from loopy.bus.plans import PlanStore
@@ -43,6 +43,8 @@ class RunDecider:
     async def on_fact(self, message: Message) -> Verdict:
         """Consume one fact of a run. Undecodable."""
         record = read_record(message)
+        if message.subject != (place := record_subject(self._bus.subjects, record, "")):
+            return DeadLetter("misplaced", f"a record like this one belongs on {place}")
         match record:
             case RunStarted():
                 return await self._move_on(message, RunState(record.run), record, record)

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import structlog
 
+from loopy.bus.plans import PlanStore
 from loopy.bus.streams import INGRESS_DELIVERIES, INGRESS_POLLS
 from loopy.kit.service import Host
 from loopy_services.ingress.calls import Caller
@@ -30,6 +31,7 @@ async def serve(host: Host) -> None:
             _log.warning("webhook.secret_missing", sensor=door.sensor, path=door.path)
     with closing(Caller(MAX_EVENTS)) as caller:
         sensing = Sensing(host.bus, host.clock, host.project, host.plan, sensors, caller)
+        await PlanStore(host.bus, host.plan).store()
         host.ready()
         async with asyncio.TaskGroup() as group:
             for consumer, handler in (

@@ -7,6 +7,7 @@ import structlog
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import Firing, cron_firing_message, poll_firing_message
+from loopy.bus.plans import PlanStore
 from loopy.clock import Clock
 from loopy.compiler.plan import CronTrigger, Plan, PollSource
 from loopy.kit.service import Host
@@ -20,6 +21,7 @@ async def serve(host: Host) -> None:
     """Fire until told to stop."""
     scheduler = Scheduler(host.bus, host.plan)
     await scheduler.start(host.clock.now())
+    await PlanStore(host.bus, host.plan).store()
     host.ready()
     while not host.stopping.is_set():
         wake_at = await scheduler.fire(host.clock.now())

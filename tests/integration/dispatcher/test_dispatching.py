@@ -10,7 +10,7 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import event_message, plan_message, read_dead, record_message
 from loopy.bus.connection import Connection
 from loopy.bus.journal import list_runs, read_cascade, read_run
-from loopy.bus.messages import Message
+from loopy.bus.messages import Message, Outgoing
 from loopy.bus.streams import DEAD, EVENTS, RUNS, TIMERS
 from loopy.compiler.plan import Limits, Plan, Retry, plan_hash
 from loopy.runs.cascade import Cascade
@@ -205,6 +205,29 @@ async def test_a_result_of_a_run_that_never_began_is_set_aside(bus: Bus) -> None
         await wait_until(lambda: dead_letters_are(bus, 1))
     [dead] = [read_dead(message) for message in await dead_letters(bus)]
     assert dead.reason == "unknown_run"
+
+
+async def test_a_record_on_anothers_subject_is_set_aside(bus: Bus) -> None:
+    of = project(workflow(step("a")))
+    async with serving(serve, bus, of):
+        started = Facts(workflow(step("a"))).started()
+        await bus.publish_once(Outgoing(bus.subjects.start("another"), msgspec.json.encode(started)))
+        await wait_until(lambda: dead_letters_are(bus, 1))
+    [dead] = [read_dead(message) for message in await dead_letters(bus)]
+    assert (dead.reason, await requests(bus)) == ("misplaced", [])
+
+
+async def test_in_a_rolling_deployment_an_event_waits_for_who_knows_it(bus: Bus) -> None:
+    new = plan(workflow(step("a"), on="Novel"), Novel={"title": "str"})
+    async with serving(serve, bus, project()):
+        await bus.publish_once(plan_message(bus.subjects, new))
+        await bus.publish_once(event_message(bus.subjects, event(kind="Novel")))
+        await bus.publish_once(event_message(bus.subjects, event("e2", kind="Unheard")))
+        await wait_until(lambda: dead_letters_are(bus, 1))
+    async with serving(serve, bus, new), executing(bus):
+        await finished_cascade(bus, "e1")
+    [dead] = [read_dead(message) for message in await dead_letters(bus)]
+    assert (dead.subject, dead.reason) == (bus.subjects.event("Unheard", "e2"), "unknown_event")
 
 
 async def test_a_run_goes_on_by_the_plan_that_it_began_with(bus: Bus) -> None:
