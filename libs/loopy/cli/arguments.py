@@ -33,16 +33,34 @@ def count(text: str) -> int:
     return int(text)
 
 
+def filled(text: str) -> str:
+    """The text as it is; an empty one, such as an unset variable leaves, is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a value, got an empty text")
+    return text
+
+
 def pair(text: str) -> tuple[str, str]:
     """The two sides of `name=value`."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
-    return name, value
+    return _sides(text, "NAME=VALUE")
+
+
+def parcel(text: str) -> tuple[str, str]:
+    """The two sides of `path=file`."""
+    return _sides(text, "PATH=FILE")
+
+
+def _sides(text: str, form: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not equals or not left:
+        raise argparse.ArgumentTypeError(f"expected {form}, got {text!r}")
+    return left, right
 
 
 def _directory(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", nargs="?", default=".", metavar="DIR", help="the project (default: here)")
+    parser.add_argument(
+        "directory", nargs="?", type=filled, default=".", metavar="DIR", help="the project (default: here)"
+    )
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
@@ -51,18 +69,25 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 def _server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--project", metavar="DIR", help="the project whose `loopy run` to talk to (default: here or above)"
+        "--project",
+        type=filled,
+        metavar="DIR",
+        help="the project whose `loopy run` to talk to (default: here or above)",
     )
     _bus(parser)
 
 
 def _bus(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--nats", metavar="URL", help="the NATS server to use (or LOOPY_NATS_URL)")
-    parser.add_argument("--namespace", metavar="NS", help="the namespace on it (or LOOPY_NAMESPACE; default: loopy)")
+    parser.add_argument("--nats", type=filled, metavar="URL", help="the NATS server to use (or LOOPY_NATS_URL)")
+    parser.add_argument(
+        "--namespace", type=filled, metavar="NS", help="the namespace on it (or LOOPY_NAMESPACE; default: loopy)"
+    )
 
 
 def _listener(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", metavar="H", help="the address to listen on (or LOOPY_HOST; default: 127.0.0.1)")
+    parser.add_argument(
+        "--host", type=filled, metavar="H", help="the address to listen on (or LOOPY_HOST; default: 127.0.0.1)"
+    )
     parser.add_argument("--port", metavar="P", type=port, help="the port; 0 picks one (or LOOPY_PORT; default: 8700)")
 
 
@@ -92,7 +117,7 @@ def explain_arguments(parser: argparse.ArgumentParser) -> None:
 
 def init_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `loopy init`."""
-    parser.add_argument("directory", metavar="DIR", help="where to write it; must not hold a project yet")
+    parser.add_argument("directory", type=filled, metavar="DIR", help="where to write it; must not hold a project yet")
 
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +129,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     _bus(parser)
     _listener(parser)
     parser.add_argument(
-        "--deliver", metavar="PATH=FILE", type=pair, action="append", default=[],
+        "--deliver", metavar="PATH=FILE", type=parcel, action="append", default=[],
         help="when ready, post FILE to the webhook at PATH; may be repeated",
     )  # fmt: skip
     parser.add_argument("--once", action="store_true", help="end when the cascades of --deliver are done")
@@ -113,7 +138,9 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `loopy serve`."""
     parser.add_argument("service", choices=SERVICES, metavar="SERVICE", help=", ".join(SERVICES))
-    parser.add_argument("directory", nargs="?", metavar="DIR", help="the project (or LOOPY_PROJECT; default: here)")
+    parser.add_argument(
+        "directory", nargs="?", type=filled, metavar="DIR", help="the project (or LOOPY_PROJECT; default: here)"
+    )
     parser.add_argument("--rehearse", action="store_true", help="executor: answer for every agent with made-up values")
     parser.add_argument("--pool", metavar="NAME", help="executor: the pool to take attempts from (or LOOPY_POOL)")
     _bus(parser)
@@ -140,9 +167,7 @@ def trigger_arguments(parser: argparse.ArgumentParser) -> None:
 
 def runs_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `loopy runs`."""
-    parser.add_argument(
-        "action", nargs="?", choices=("list", "show"), default="list", help="list (the default) or show"
-    )
+    parser.add_argument("action", nargs="?", default="list", metavar="ACTION", help="list (the default) or show")
     parser.add_argument("id", nargs="?", metavar="ID", help="show: a run's id, or enough of its beginning")
     parser.add_argument("--limit", type=count, default=20, metavar="N", help="list: the newest N (default: 20)")
     parser.add_argument("--workflow", metavar="NAME", help="list: runs of this workflow only")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopy.cli.exits import FAILED, OK, CommandError
+from loopy.cli.look import Screen
 
 if TYPE_CHECKING:
     from loopy.compiler.compile import Compiled
@@ -21,13 +22,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         files = load_files(root)
     except ProjectMissing as exc:
-        raise CommandError(str(exc)) from None
+        raise CommandError(str(exc), "name a project's directory; `loopy init DIR` makes one") from None
     compiled = compile_project(files)
     failed = compiled.plan is None or (args.strict and bool(compiled.diagnostics))
     written = _write(compiled, root, args.out) if compiled.plan is not None and not args.check else ""
-    if str(args.out) == "-" and compiled.plan is not None:
-        return FAILED if failed else OK
-    sys.stdout.write(_report(compiled, root, args.format, failed=failed, written=written))
+    # Where the plan goes to standard output, nothing else does.
+    stream = sys.stderr if str(args.out) == "-" else sys.stdout
+    colour = Screen(stream).has_colour
+    stream.write(_report(compiled, root, args.format, failed=failed, written=written, colour=colour))
     return FAILED if failed else OK
 
 
@@ -60,13 +62,12 @@ def _write_stubs(root: Path, events: Mapping[str, Any]) -> None:
     path.write_text(event_stubs(events), encoding="utf-8")
 
 
-def _report(compiled: "Compiled", root: Path, style: str, *, failed: bool, written: str) -> str:
+def _report(compiled: "Compiled", root: Path, style: str, *, failed: bool, written: str, colour: bool) -> str:
     """What is printed: the diagnostics, where the plan is, and the last line; `json` is one document."""
     if style == "json":
         from loopy.diagnostics.render.json import json
 
         return json(compiled.diagnostics, _summary(compiled, failed=failed))
-    colour = _colour()
     lines = [f"\x1b[2m{written}\x1b[0m" if colour else written] if written else []
     lines.append(_last_line(compiled, failed=failed, colour=colour))
     return _diagnostics(compiled, root, style, colour=colour) + "".join(f"{line}\n" for line in lines)
@@ -112,10 +113,3 @@ def _summary(compiled: "Compiled", *, failed: bool) -> dict[str, Any]:
         "steps": plan.step_count if plan is not None else None,
         "events": len(plan.events) if plan is not None else None,
     }
-
-
-def _colour() -> bool:
-    """Colour on a terminal, unless the environment asks for none."""
-    import os
-
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"

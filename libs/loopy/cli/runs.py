@@ -20,6 +20,7 @@ from loopy.cli.look import (
     stdout_screen,
     table,
 )
+from loopy.cli.parser import did_you_mean
 from loopy.cli.reach import Address, connected, find_bus
 
 if TYPE_CHECKING:
@@ -28,12 +29,18 @@ if TYPE_CHECKING:
     from loopy.runs.state import RunState
     from loopy.runs.summary import RunSummary
 
+ACTIONS = ("list", "show")
 SEARCHED = 10_000
 LONGEST_PREFIX = 24
 
 
 def run(args: argparse.Namespace) -> int:
     """List runs or show one, as `args.action` says."""
+    if args.action not in ACTIONS:
+        raise CommandError(
+            f"loopy runs: unknown action `{args.action}`",
+            did_you_mean(args.action, ACTIONS, f"`loopy runs show {args.action}` shows a run"),
+        )
     if args.action == "show" and args.id is None:
         raise CommandError("loopy runs show: which run? Give its id", "`loopy runs` lists them")
     if args.action == "list" and args.id is not None:

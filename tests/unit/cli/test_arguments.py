@@ -1,5 +1,6 @@
 """What may be written on the command line, and what is said of everything else."""
 
+import argparse
 import shlex
 from importlib.metadata import version
 
@@ -7,11 +8,14 @@ import pytest
 
 from loopy.cli.commands import COMMANDS, Command, named, parser_of
 from loopy.cli.exits import OK, UNUSABLE, CommandError
+from loopy.cli.init import scaffold
 from loopy.cli.main import help_text, main
+from loopy.cli.values import event_data
+from loopy.compiler.compile import compile_project
 from tests.support.cli_page import PAGE, page
 
 
-def parse(name: str, *words: str) -> object:
+def parse(name: str, *words: str) -> argparse.Namespace:
     command = named(name)
     assert command is not None
     return parser_of(command).parse_args(words)
@@ -120,3 +124,41 @@ def test_runs_show_needs_an_id_and_list_takes_none(capsys: pytest.CaptureFixture
     assert main(["runs", "show"]) == UNUSABLE
     assert main(["runs", "list", "abc"]) == UNUSABLE
     assert "`loopy runs show abc` shows a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("init", [""]),
+        ("compile", [""]),
+        ("serve", ["ingress", ""]),
+        ("run", ["--nats", ""]),
+        ("run", ["--host", ""]),
+        ("runs", ["--project", ""]),
+        ("tap", ["--namespace", ""]),
+    ],
+)
+def test_an_empty_text_is_refused_where_a_name_is_needed(name: str, words: list[str]) -> None:
+    assert "expected a value, got an empty text" in refusal(name, *words).message
+
+
+def test_what_is_delivered_is_named_by_its_path_and_file() -> None:
+    assert "expected PATH=FILE" in refusal("run", "--deliver", "/hooks/x").message
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"), [("lst", "did you mean `list`?"), ("3f9a01c2", "`loopy runs show 3f9a01c2` shows a run")]
+)
+def test_what_is_no_action_may_be_a_run(written: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", written]) == UNUSABLE
+    assert hint in capsys.readouterr().err
+
+
+def test_the_examples_of_help_fit_the_scaffold() -> None:
+    plan = compile_project({path.as_posix(): data for path, data in scaffold().items()}).plan
+    assert plan is not None
+    examples = [line.strip() for line in help_text().splitlines() if line.startswith("  loopy trigger")]
+    for example in examples:
+        args = parse("trigger", *shlex.split(example)[2:])
+        event_data(plan, args.event, {}, args.field)
+    assert examples

@@ -124,3 +124,21 @@ def test_compiling_simple_prose_imports_nothing_heavy(project: Path) -> None:
     command = [sys.executable, "-c", program, "compile", str(project), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_a_plan_on_standard_output_stands_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile", str(project), "--out", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["workflows"]
+    assert err.splitlines()[-1] == GOOD
+    assert "warning[" in err
+    spoil(project)
+    assert main(["compile", str(project), "--out", "-"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "workflows/resolve/fix.md:8:24" in err
+
+
+def test_no_project_is_an_error_with_a_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile", str(tmp_path / "nowhere")]) == 2
+    assert "loopy init DIR" in capsys.readouterr().err
