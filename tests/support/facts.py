@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loopy.compiler.plan import Budget, CronTrigger, Emission, EventTrigger, Limits, Plan, Retry, Step, Workflow
+from loopy.compiler.plan import CronTrigger, EventTrigger, Limits, Plan, Step, Workflow
 from loopy.runs.ids import run_id
 from loopy.runs.records import (
     AttemptFailed,
@@ -85,18 +85,3 @@ class Facts:
 def emitted(kind: str, **data: Any) -> Emitted:
     """A payload that a step returned for an event."""
     return Emitted(kind, data)
-
-
-def budget(wall_clock_s: float) -> Budget:
-    """A cap on a step's executing time."""
-    return Budget(wall_clock_s=wall_clock_s)
-
-
-def emission(kind: str) -> Emission:
-    """An event that a step may emit."""
-    return Emission(kind)
-
-
-def retry(attempts: int, backoff_s: float = 30, max_backoff_s: float = 600) -> Retry:
-    """How often a step is attempted."""
-    return Retry(attempts, backoff_s, max_backoff_s)

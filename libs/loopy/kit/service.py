@@ -59,8 +59,8 @@ async def run_services(
     """Run these services until `stopping` is set, then end them gracefully.
 
     `on_ready` is called once, when all of them are ready and the listener answers; if it is still at work when
-    `stopping` is set, it is cancelled. Raises CannotStart when something
-    outside must be mended first, ServiceFailed when a service or the connection to NATS ends untold.
+    `stopping` is set, it is cancelled. Raises CannotStart when something outside must be mended first, ServiceFailed
+    when a service or the connection to NATS ends untold.
     """
     services = [find_service(name) for name in names]
     http = HttpServer(settings)

@@ -5,14 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from loopy.compiler.plan import Retry, Workflow
-from loopy.runs.decide import decide, retry_delay_s
-from loopy.runs.decide import retry as retry_due
+from loopy.compiler.plan import Budget, Retry, Workflow
+from loopy.runs.decide import decide, retry, retry_delay_s
 from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
 from loopy.runs.ids import emitted_id
 from loopy.runs.records import AttemptRequested, Cause, Record
 from loopy.runs.state import RunState, evolve, fold
-from tests.support.facts import NOW, Facts, at, budget, emitted, event, retry, step, workflow
+from tests.support.facts import NOW, Facts, at, emitted, event, step, workflow
 
 
 def shown(effect: Effect) -> str:
@@ -144,13 +143,13 @@ def test_a_failure_that_is_not_retryable_ends_the_run() -> None:
 
 
 def test_a_single_attempt_says_nothing_of_attempts() -> None:
-    flow = workflow(step("a", retry=retry(1)))
+    flow = workflow(step("a", retry=Retry(1)))
     f = Facts(flow)
     assert transcript(flow, [f.started(), f.failed("a")])[1] == ["end failed at a: no answer"]
 
 
 def test_a_wall_clock_that_is_spent_leaves_no_attempt() -> None:
-    flow = workflow(step("a", budget=budget(60)))
+    flow = workflow(step("a", budget=Budget(wall_clock_s=60)))
     f = Facts(flow)
     assert transcript(flow, [f.started(), f.failed("a", 1, took_s=40), f.failed("a", 2, took_s=20)])[1:] == [
         ["timer a.2"],
@@ -159,7 +158,7 @@ def test_a_wall_clock_that_is_spent_leaves_no_attempt() -> None:
 
 
 def test_siblings_under_way_are_awaited_before_a_failed_run_ends() -> None:
-    flow = workflow(step("a"), step("b", "a", retry=retry(1)), step("c", "a"), step("d", "b", "c"), step("e", "c"))
+    flow = workflow(step("a"), step("b", "a", retry=Retry(1)), step("c", "a"), step("d", "b", "c"), step("e", "c"))
     f = Facts(flow)
     facts: list[Record] = [f.started(), f.succeeded("a"), f.failed("b"), f.succeeded("c"), f.succeeded("e")]
     assert transcript(flow, facts) == [
@@ -194,11 +193,11 @@ def test_a_late_success_after_a_failure_stands_while_a_retry_waits() -> None:
     f = Facts(CHAIN)
     facts: list[Record] = [f.started(), f.failed("a", 1), f.succeeded("a", 1, n=1)]
     assert transcript(CHAIN, facts)[2] == ["request b.1"]
-    assert retry_due(CHAIN, fold(f.run, facts), "a", 2, NOW) == []
+    assert retry(CHAIN, fold(f.run, facts), "a", 2, NOW) == []
 
 
 def test_a_success_after_the_last_failure_changes_nothing() -> None:
-    flow = workflow(step("a"), step("b", "a", retry=retry(1)), step("c", "a"))
+    flow = workflow(step("a"), step("b", "a", retry=Retry(1)), step("c", "a"))
     f = Facts(flow)
     late = f.succeeded("b", emits=(emitted("WorkItem"),))
     assert transcript(flow, [f.started(), f.succeeded("a"), f.failed("b"), late, f.succeeded("c")])[2:] == [
@@ -218,7 +217,7 @@ def test_a_duplicate_calls_for_nothing(repeated: int) -> None:
 def test_nothing_follows_the_end_of_a_run() -> None:
     f = Facts(CHAIN)
     assert transcript(CHAIN, [f.started(), f.ended(), f.succeeded("a")])[2] == []
-    assert retry_due(CHAIN, fold(f.run, [f.started(), f.failed("a"), f.ended()]), "a", 2, NOW) == []
+    assert retry(CHAIN, fold(f.run, [f.started(), f.failed("a"), f.ended()]), "a", 2, NOW) == []
 
 
 def test_facts_of_a_run_that_has_not_begun_call_for_nothing() -> None:
@@ -226,14 +225,14 @@ def test_facts_of_a_run_that_has_not_begun_call_for_nothing() -> None:
 
 
 def test_a_timer_requests_its_attempt_with_what_is_left_of_the_wall_clock() -> None:
-    flow = workflow(step("a", budget=budget(100)))
+    flow = workflow(step("a", budget=Budget(wall_clock_s=100)))
     f = Facts(flow)
     state = fold(f.run, [f.started(), f.failed("a", took_s=30)])
-    [effect] = retry_due(flow, state, "a", 2, at(60))
+    [effect] = retry(flow, state, "a", 2, at(60))
     assert isinstance(effect, RequestAttempt)
     assert (effect.attempt.attempt, effect.attempt.wall_clock_s, effect.attempt.at) == (2, 70.0, at(60))
-    assert retry_due(flow, state, "a", 3, NOW) == []
-    assert retry_due(flow, state, "nowhere", 2, NOW) == []
+    assert retry(flow, state, "a", 3, NOW) == []
+    assert retry(flow, state, "nowhere", 2, NOW) == []
 
 
 def test_a_timer_is_due_after_the_backoff() -> None:
