@@ -15,7 +15,7 @@ from loopy.agents.harness import HarnessError
 from loopy.agents.readiness import plain_processes, used_sandboxes
 from loopy.agents.runtimes import Runtimes
 from loopy.bus.client import Bus
-from loopy.bus.codec import read_record, record_message
+from loopy.bus.codec import Undecodable, read_record, record_message
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import RUNS, executor_consumer
@@ -51,11 +51,16 @@ class Executor:
             return DeadLetter("no_attempt", f"expected AttemptRequested, found {type(request).__name__}")
         if await self._bus.last_each(RUNS, core.settling_facts(self._bus.subjects, request)):
             return Ack()
-        plan = await self._plans.get(request.plan)
+        try:
+            plan = await self._plans.get(request.plan)
+        except Undecodable as error:
+            return await self._give_up(request, DeadLetter(error.reason, f"plan {request.plan}: {error.detail}"))
         if plan is None:
-            return _without_plan(message, request)
+            missing = _without_plan(message, request)
+            return missing if isinstance(missing, RetryAfter) else await self._give_up(request, missing)
         if not core.is_known(plan, request):
-            return DeadLetter("unknown_step", f"plan {request.plan} has no step {request.workflow}/{request.step}")
+            unknown = f"plan {request.plan} has no step {request.workflow}/{request.step}"
+            return await self._give_up(request, DeadLetter("unknown_step", unknown))
         await self._bus.publish_once(await self._executed(plan, request))
         return Ack()
 
@@ -73,6 +78,13 @@ class Executor:
         log.info("attempt.succeeded")
         return success
 
+    async def _give_up(self, request: AttemptRequested, why: DeadLetter) -> DeadLetter:
+        """Record that an attempt which cannot be executed here or anywhere has failed, so that its run ends."""
+        taking = core.Taking(request, self._name, self._clock.now())
+        error = HarnessError(why.reason, why.detail, retryable=False)
+        await self._bus.publish_once(self._message(core.failed(taking, self._clock.now(), error)))
+        return why
+
     def _message(self, fact: AttemptSucceeded | AttemptFailed) -> Outgoing:
         return record_message(self._bus.subjects, fact)
 
@@ -84,7 +96,7 @@ class Executor:
         return message
 
 
-def _without_plan(message: Message, request: AttemptRequested) -> Verdict:
+def _without_plan(message: Message, request: AttemptRequested) -> RetryAfter | DeadLetter:
     """Plans are stored before their runs begin, so a missing one is a matter of moments, or gone for good."""
     if message.deliveries < PLAN_DELIVERIES:
         return RetryAfter(PLAN_DELAY_S)

@@ -7,15 +7,15 @@ import pytest
 
 from loopy.agents.runtimes import Runtimes
 from loopy.bus.client import Bus
-from loopy.bus.messages import DeadLetter, Message, RetryAfter
+from loopy.bus.messages import DeadLetter, Message, Outgoing, RetryAfter
 from loopy.bus.plans import KEPT_PLANS, PlanStore
-from loopy.bus.streams import ATTEMPTS
+from loopy.bus.streams import ATTEMPTS, RUNS
 from loopy.clock import SystemClock
 from loopy.compiler.plan import Limits, Plan, plan_hash
 from loopy.sandboxes.providers import Providers
 from loopy_services.executor.execution import Execution
 from loopy_services.executor.service import PLAN_DELIVERIES, Executor
-from tests.integration.executor.desk import planned, publish, requested
+from tests.integration.executor.desk import failure, planned, publish, requested
 
 OWN, OTHER = planned("true"), planned("false")
 
@@ -61,12 +61,23 @@ async def test_an_attempt_whose_plan_is_missing_waits_and_is_then_set_aside(bus:
     assert isinstance(verdict, DeadLetter)
     assert verdict.reason == "no_plan"
     assert plan_hash(OTHER) in verdict.detail
+    assert (await failure(bus)).reason == "no_plan"
+
+
+async def test_an_attempt_whose_plan_cannot_be_read_has_failed(bus: Bus, executor: Executor) -> None:
+    await bus.publish_once(Outgoing(bus.subjects.plan(plan_hash(OTHER)), b"no plan"))
+    verdict = await executor.handle(await asked(bus, OTHER))
+    failed = await failure(bus)
+    assert isinstance(verdict, DeadLetter)
+    assert (verdict.reason, failed.reason, failed.retryable) == ("bad_plan", "bad_plan", False)
 
 
 @pytest.mark.parametrize("changes", [{"workflow": "gone"}, {"step": "gone"}])
 async def test_an_attempt_of_an_unknown_step_is_set_aside(
     bus: Bus, executor: Executor, changes: dict[str, str]
 ) -> None:
-    verdict = await executor.handle(await asked(bus, OWN, **changes))
+    message = await asked(bus, OWN, **changes)
+    verdict = await executor.handle(message)
     assert isinstance(verdict, DeadLetter)
     assert verdict.reason == "unknown_step"
+    assert await bus.last(RUNS, bus.subjects.under("run", "fail", ">")) is not None
