@@ -142,7 +142,12 @@ class MemoryConnection:
             self._server.watchers.remove(self._watch)
 
     async def flush(self) -> None:
-        """Nothing is kept back here."""
+        """Return when something that is sent now would have reached the server."""
+        takes_s = self._line.outward("") if self.connected else None
+        if takes_s is not None:
+            arrived = asyncio.Event()
+            _after(takes_s, arrived.set)
+            await arrived.wait()
 
     async def ready(self) -> None:
         """BusError when the connection is closed."""

@@ -114,9 +114,10 @@ class MemoryConsumer:
             return
         kind, _, body = answer.partition(b" ")
         unsettled.stop()
-        if kind == b"-NAK":
-            delay = _decode_nak(body).delay if body else 0
-            unsettled.timer = _later(delay / NANOSECONDS, self._repeat, sequence)
+        if kind == b"-NAK" and body:
+            unsettled.timer = _later(_decode_nak(body).delay / NANOSECONDS, self._repeat, sequence)
+        elif kind == b"-NAK":
+            self._again.append(sequence)
         elif kind == b"+WPI":
             unsettled.timer = self._wait_for_ack(sequence)
         else:

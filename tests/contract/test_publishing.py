@@ -7,12 +7,13 @@ import pytest
 from loopy.bus.client import Bus, BusError, MessageTooLarge
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.streams import EVENTS, RUNS
+from tests.contract.conftest import Connect
 
 
 async def test_the_first_writer_of_a_subject_wins_and_the_second_learns_where_it_stands(
-    bus: Bus, nats_url: str
+    bus: Bus, connect: Connect
 ) -> None:
-    other = await Bus.connect(nats_url, namespace=bus.subjects.namespace, name="other")
+    other = await connect("other")
     subject = bus.subjects.start("run-1")
     outcomes = await asyncio.gather(
         *(writer.publish_once(Outgoing(subject, b"%d" % n)) for n in range(10) for writer in (bus, other))
@@ -20,7 +21,6 @@ async def test_the_first_writer_of_a_subject_wins_and_the_second_learns_where_it
     assert sorted(outcome.first for outcome in outcomes) == [False] * 19 + [True]
     assert {outcome.sequence for outcome in outcomes} == {1}
     assert [message.sequence async for message in bus.read(RUNS, [subject])] == [1]
-    await other.close()
 
 
 async def test_a_message_keeps_its_bytes_and_headers(bus: Bus) -> None:
