@@ -30,6 +30,7 @@ CODES: dict[str, tuple[Literal["error", "warning"], str]] = {
     "LP118": ("error", "a workflow or step has a name that cannot be used"),
     "LP119": ("error", "a duration cannot be read"),
     "LP120": ("error", "a file cannot be read"),
+    "LP121": ("error", "a file lies where nothing reads it"),
     # The registry (the reader).
     "LP201": ("error", "the registry has an unknown key"),
     "LP202": ("error", "a registry key has a value of the wrong shape"),
@@ -104,6 +105,7 @@ CODES: dict[str, tuple[Literal["error", "warning"], str]] = {
     "LP711": ("warning", "a tool has no docstring"),
     "LP712": ("error", "a skill's header is wrong"),
     "LP713": ("error", "a skill's name is wrong"),
+    "LP714": ("error", "a sensor or tool that cannot be called"),
     # Schedules, and sensors among each other (the compiler).
     "LP720": ("error", "a cron expression that cannot be read"),
     "LP721": ("error", "an unknown time zone"),
@@ -119,6 +121,7 @@ CODES: dict[str, tuple[Literal["error", "warning"], str]] = {
     "LP807": ("warning", "a skill that no agent uses"),
     "LP808": ("warning", "a value of a step that may be skipped"),
     "LP810": ("error", "a spend budget for a model without a price"),
+    "LP811": ("warning", "a spend limit that does not see a model without a price"),
     # Our own.
     "LP901": ("error", "a bug in Loopy"),
 }
