@@ -6,12 +6,29 @@ from loopy.diagnostics.diagnostic import Diagnostic, Severity
 from loopy.diagnostics.render.excerpt import excerpt
 from loopy.diagnostics.span import Span
 
+MOST = 100
+
 _STYLES: dict[str, str] = {"error": "1;31", "warning": "1;33", "bold": "1", "frame": "34", "also": "36", "help": "32"}
 
 
 def full(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, colour: bool = False) -> str:
-    """Every diagnostic, an empty line behind each. `sources` are the files' texts, by path."""
-    return "".join(_Page(sources, colour).diagnostic(diagnostic) + "\n" for diagnostic in diagnostics)
+    """Every diagnostic, an empty line behind each; of very many the first `MOST`, errors before warnings.
+
+    `sources` are the files' texts, by path.
+    """
+    page = _Page(sources, colour)
+    shown = _shown(diagnostics)
+    text = "".join(page.diagnostic(diagnostic) + "\n" for diagnostic in shown)
+    rest = len(diagnostics) - len(shown)
+    return f"{text}… and {rest} more; `--format concise` lists them all\n\n" if rest else text
+
+
+def _shown(diagnostics: Sequence[Diagnostic]) -> Sequence[Diagnostic]:
+    """Those that a person can still read, in their order."""
+    if len(diagnostics) <= MOST:
+        return diagnostics
+    places = sorted(range(len(diagnostics)), key=lambda place: diagnostics[place].severity)[:MOST]
+    return [diagnostics[place] for place in sorted(places)]
 
 
 class _Page:
