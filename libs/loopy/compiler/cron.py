@@ -97,8 +97,12 @@ def _field_problem(fields: list[str]) -> str | None:
         except (CroniterError, ValueError, KeyError):
             good = False
         if not good:
-            return f"`{field}` is not a {name} ({values})"
+            return f"`{field}` is not {_a(name)} ({values})"
     return None
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun == "hour" else f"a {noun}"
 
 
 def _never_fires(expression: str) -> str | None:

@@ -123,12 +123,12 @@ def _unknown(kind: Kind, word: Word, near: str | None, declared: Mapping[str, Sp
     if near:
         help_ = f"did you mean `{near}`?"
     elif declared and len(declared) <= 6:
-        help_ = f"declare it {_at(kind)}, or use {listed(sorted(declared))}"
+        help_ = f"declare it {_at(kind, word)}, or use {listed(sorted(declared))}"
     else:
-        help_ = f"declare it {_at(kind)}"
+        help_ = f"declare it {_at(kind, word)}"
     headline = f"there is no {kind.noun} `{word.value}`"
     return Diagnostic(kind.code, headline, word.span, f"unknown {kind.noun}", also, help_)
 
 
-def _at(kind: Kind) -> str:
-    return f"{'as' if kind is SKILL else 'under'} {kind.home}"
+def _at(kind: Kind, word: Word) -> str:
+    return f"as `skills/{word.value}/SKILL.md`" if kind is SKILL else f"under {kind.home}"

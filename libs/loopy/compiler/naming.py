@@ -10,6 +10,8 @@ from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.project.model import Located, ProjectDecl, Word
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# `event` is the trigger's, the others are constants of prose and of conditions.
+_TAKEN = frozenset((*keyword.kwlist, "event", "true", "false", "none", "null"))
 _REFERABLE = re.compile(r"[A-Za-z_]\w*(-\w+)*", re.ASCII)
 
 
@@ -60,13 +62,16 @@ def _functions(decorator: str, names: Iterable[Word], report: Report) -> None:
             report(Diagnostic("LP409", headline, word.span, also=also, help="rename one of them"))
 
 
+def can_be_read(step: str) -> bool:
+    """Whether prose and conditions can refer to a step of this name."""
+    return _REFERABLE.fullmatch(step) is not None and step not in _TAKEN
+
+
 def _unreadable_steps(project: ProjectDecl, report: Report) -> None:
     for step in project.steps:
-        if step.output and (not _REFERABLE.fullmatch(step.name) or step.name in keyword.kwlist):
-            headline = (
-                f"`{{{{ {step.name}.{step.output[0].name.value} }}}}` cannot be read: `{step.name}` is not a word here"
-            )
-            help_ = f"rename `{step.path}`: a letter, then letters, digits, `_` and single `-`, and no word of Python's"
+        if step.output and not can_be_read(step.name):
+            headline = f"no step can read `{step.name}.{step.output[0].name.value}`: `{step.name}` is no name in prose"
+            help_ = f"rename `{step.path}`: a letter, then letters, digits, `_` and single `-`; no word of the language"
             report(Diagnostic("LP410", headline, step.span, help=help_))
 
 
@@ -74,8 +79,9 @@ def _reserved_events(project: ProjectDecl, report: Report) -> None:
     for event in project.registry.events:
         prefix, dot, _ = event.name.value.partition(".")
         if dot and prefix.casefold() in map(str.casefold, RESERVED_PREFIXES):
-            headline = f"events that begin with `{prefix}.` are reserved for {prefix}'s own"
-            help_ = f"call it `{event.name.value.replace('.', '')}`, for instance"
+            headline = f"events that begin with `{prefix}.` are reserved for {prefix.capitalize()}'s own"
+            plain = event.name.value.replace(".", "")
+            help_ = f"call it `{plain[0].upper()}{plain[1:]}`, for instance"
             report(Diagnostic("LP413", headline, event.name.span, "reserved prefix", help=help_))
 
 

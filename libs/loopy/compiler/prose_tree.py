@@ -85,10 +85,10 @@ class _Checker:
 
     def _loop(self, statement: nodes.For, names: Locals, known: Known) -> None:
         seen = self._value(statement.iter, names, known)
-        item = self._item(seen, statement.iter)
         if statement.recursive or not isinstance(statement.target, nodes.Name):
             self._refuse(statement.target, "a loop of this kind", "write `{% for item in a.list %}`")
             return
+        item = self._item(seen, statement.iter)
         inner = {**names, statement.target.name: item, "loop": LOOP}
         if statement.test is not None:
             known |= self._test(statement.test, inner, known)[0]

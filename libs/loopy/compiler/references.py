@@ -19,6 +19,10 @@ def check_references(project: ProjectDecl, names: Names, broken: Broken, report:
         _step(step, names, broken, report)
     for sensor in project.sensors:
         _sensor(sensor, names, report)
+    classes = {"TypedEvent", "bind", *(event.replace(".", "_") for event in names.events)}
+    for imported in project.event_classes:
+        if imported.value not in classes:
+            names.resolve(EVENT, imported, report)
 
 
 def _registry(project: ProjectDecl, names: Names, report: Report) -> None:

@@ -33,10 +33,12 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """What one name offers: the record of its fields (UNKNOWN where they were wrong), and where each is declared."""
+    """What one name offers: the record of its fields (UNKNOWN where they were wrong), where each is declared, and
+    whether the name is a step's: then its fields are outputs."""
 
     kind: Type
     declared: Mapping[str, Span] = {}
+    is_step: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -199,7 +201,7 @@ def _no_field(kind: Type, seen: Seen, parts: Sequence[Part], part: Part, source:
             + (", or go through it with `{% for … %}`" if isinstance(kind, ListOf) else ""),
         )
     near = nearest(part.name, kind.names)
-    what = "field" if seen.dotted == EVENT or "." in seen.dotted else "output"
+    what = "output" if source.is_step and "." not in seen.dotted else "field"
     also = (Label(source.declared[near], "closest match"),) if near in source.declared and near else ()
     if near:
         help_ = f"write `{seen.dotted}.{near}`"

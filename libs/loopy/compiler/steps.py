@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from loopy.compiler.conditions import check_condition
 from loopy.compiler.fault import Fault, Place, place_in_prose, place_in_word
 from loopy.compiler.names import Broken, Names, Report
+from loopy.compiler.naming import can_be_read
 from loopy.compiler.prose import check_prose
 from loopy.compiler.scope import NOTHING_KNOWN, Scope, Source
 from loopy.compiler.workflows import Shape
 from loopy.project.model import FieldDecl, OnCron, OnEvent, StepDecl
 from loopy.types.model import TICK, UNKNOWN, Record
+
+_UNREADABLE = ("LP601", "LP604", "LP610", "LP614")
 
 NOWHERE = Source(UNKNOWN)
 
@@ -18,36 +21,38 @@ def check_steps(shape: Shape, names: Names, broken: Broken, sources: Mapping[str
     """Report every reference of a workflow's steps that leads nowhere or has the wrong type."""
     outputs = {name: _output(step, broken) for name, step in shape.steps.items()}
     event_name, event = _event(shape, names)
+    nameless = tuple(name for name in shape.steps if not can_be_read(name))
+
+    def told(text: str, place: Place) -> "_Told":
+        return _Told(place, report, hidden=any(f"{name}." in text for name in nameless))
+
     for step in shape.steps.values():
-        scope = Scope(step.name, event_name, event, outputs, shape.graph, step.name in shape.lost)
+        scope = Scope(step.name, event_name, event, outputs, shape.graph, step.name in shape.adrift)
         known = NOTHING_KNOWN
         if step.when is not None:
             place = place_in_word(step.when, sources.get(step.path, ""))
-            known = check_condition(step.when.value, scope, _placed(place, report))
-        check_prose(step.prose.text, scope, known, _placed(place_in_prose(step.path, step.prose), report))
-        _concurrency_key(step, scope, sources, report)
+            known = check_condition(step.when.value, scope, told(step.when.value, place))
+        check_prose(step.prose.text, scope, known, told(step.prose.text, place_in_prose(step.path, step.prose)))
+        key = step.concurrency.key if step.concurrency is not None else None
+        if key is not None:
+            place = place_in_word(key, sources.get(step.path, ""))
+            check_prose(key.value, scope, NOTHING_KNOWN, told(key.value, place))
 
 
-def _concurrency_key(step: StepDecl, scope: Scope, sources: Mapping[str, str], report: Report) -> None:
-    key = step.concurrency.key if step.concurrency is not None else None
-    if key is not None:
-        place = place_in_word(key, sources.get(step.path, ""))
-        check_prose(key.value, scope, NOTHING_KNOWN, _placed(place, report))
+class _Told:
+    """Reports a fault of a text at its place in the file.
 
+    In a `hidden` text stands a step's name that is a mistake of its own: that the text cannot be read is not another.
+    """
 
-def _placed(place: Place, report: Report) -> "_Placed":
-    return _Placed(place, report)
-
-
-class _Placed:
-    """Reports a fault of a text at its place in the file."""
-
-    def __init__(self, place: Place, report: Report) -> None:
+    def __init__(self, place: Place, report: Report, *, hidden: bool) -> None:
         self._place = place
         self._report = report
+        self._hidden = hidden
 
     def __call__(self, fault: Fault) -> None:
-        self._report(fault.at(self._place))
+        if not (self._hidden and fault.code in _UNREADABLE):
+            self._report(fault.at(self._place))
 
 
 def _event(shape: Shape, names: Names) -> tuple[str, Source]:
@@ -65,9 +70,9 @@ def _event(shape: Shape, names: Names) -> tuple[str, Source]:
 def _output(step: StepDecl, broken: Broken) -> Source:
     if not step.output and broken.file(step.path):
         return NOWHERE
-    return _source(step.output)
+    return _source(step.output, is_step=True)
 
 
-def _source(fields: tuple[FieldDecl, ...]) -> Source:
+def _source(fields: tuple[FieldDecl, ...], *, is_step: bool = False) -> Source:
     record = Record(tuple((field.name.value, field.type) for field in fields))
-    return Source(record, {field.name.value: field.name.span for field in fields})
+    return Source(record, {field.name.value: field.name.span for field in fields}, is_step)

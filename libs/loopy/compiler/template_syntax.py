@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from loopy.compiler.condition_syntax import HYPHEN
 from loopy.compiler.fault import Fault
+from loopy.compiler.template_words import in_words
 
 _RAW = ImmutableSandboxedEnvironment(keep_trailing_newline=True)
 _POSITION = re.compile(r" at (\d+)$")
@@ -90,11 +91,15 @@ def _end(name: Token) -> int:
 
 def _fault(text: str, tokens: list[Token], exc: TemplateSyntaxError) -> Fault:
     """Jinja's complaint in our words, at the place that must be mended."""
-    message = exc.message or "this cannot be read"
-    if not message.lower().startswith("unexpected end of template"):
-        start = min(exc.lineno, max(len(text) - 1, 0))
-        message = _POSITION.sub("", message)
-        return Fault("LP601", f"this template cannot be read: {message}", start, _width(tokens, start))
+    message = _POSITION.sub("", exc.message or "")
+    start = min(exc.lineno, max(len(text) - 1, 0))
+    if message == "Missing end of comment tag":
+        opening = text.rindex("{#", 0, start + 2)
+        help_ = 'close it with `#}`; where no comment is meant, write `{{ "{#" }}`'
+        return Fault("LP601", "`{#` begins a comment that is never closed", opening, 2, help=help_)
+    if "end of template" not in message.lower():
+        headline, help_ = in_words(message)
+        return Fault("LP601", headline, start, _width(tokens, start), help=help_)
     opened = _unclosed_block(tokens)
     if opened is not None:
         headline = f"`{{% {opened.value} … %}}` is never closed"

@@ -15,7 +15,8 @@ from loopy.project.model import StepDecl, Word
 class Shape(msgspec.Struct, frozen=True):
     """One workflow: its steps by name, its graph, and the step that begins it (None where that was wrong).
 
-    `lost` are steps whose file did not say where they belong: nothing can be said of what is upstream of them.
+    `lost` are steps whose file did not say where they belong. `adrift` are those of which none can say what is upstream
+    of them: the lost, those whose place in the graph is a mistake of its own, and all that run after such a step.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Shape(msgspec.Struct, frozen=True):
     graph: Graph
     entry: StepDecl | None
     lost: frozenset[str]
+    adrift: frozenset[str]
 
 
 def shape_workflow(name: str, steps: Sequence[StepDecl], broken: Broken, report: Report) -> Shape:
@@ -35,7 +37,20 @@ def shape_workflow(name: str, steps: Sequence[StepDecl], broken: Broken, report:
     conditional = frozenset(each for each, step in by_name.items() if step.when is not None)
     graph = Graph(parents, conditional)
     _report_cycles(name, by_name, graph, report)
-    return Shape(name, by_name, graph, entry, lost)
+    return Shape(name, by_name, graph, entry, lost, _adrift(by_name, graph, entry))
+
+
+def _adrift(steps: Mapping[str, StepDecl], graph: Graph, entry: StepDecl | None) -> frozenset[str]:
+    """The steps whose place is not known, and those behind them."""
+    unplaced = {name for name, step in steps.items() if step is not entry and not _is_placed(step, steps)}
+    if not unplaced:
+        return frozenset()
+    return frozenset(name for name in steps if name in unplaced or graph.ancestors(name) & unplaced)
+
+
+def _is_placed(step: StepDecl, steps: Mapping[str, StepDecl]) -> bool:
+    """Whether a step other than the entry runs after steps that all exist."""
+    return bool(step.after) and all(word.value in steps for word in step.after or ())
 
 
 def _entry(name: str, steps: Mapping[str, StepDecl], lost: frozenset[str], report: Report) -> StepDecl | None:

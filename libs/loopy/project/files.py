@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from loopy.project.places import kind_of
 from loopy.project.text import MAX_BYTES, Unreadable
 
 _MAX_DEPTH = 16
-_TREES = {"sensors": ".py", "tools": ".py", "skills": "SKILL.md"}
+_TREES = ("sensors", "tools", "skills")
 _REGISTRY = "registry.yml"
 _MISNAMED = ("registry.yaml", "registry.json", "Registry.yml")
 
@@ -19,8 +20,9 @@ class ProjectMissing(Exception):
 def load_files(root: Path) -> dict[str, bytes]:
     """The files of the project in `root`, by their paths with forward slashes. ProjectMissing.
 
-    Read are `registry.yml`, `workflows/*/*.md`, `sensors/**/*.py`, `tools/**/*.py` and `skills/**/SKILL.md`; all
-    else is nobody's business. What cannot be read is an `Unreadable`; of a file too large the beginning is read.
+    Read are `registry.yml`, `workflows/*/*.md`, `sensors/**/*.py`, `tools/**/*.py` and `skills/**/SKILL.md`, and what
+    was probably meant to be one of them (see `places`); all else is nobody's business. What cannot be read is an
+    `Unreadable`; of a file too large the beginning is read.
     """
     try:
         present = {entry.name for entry in os.scandir(root)}
@@ -29,9 +31,9 @@ def load_files(root: Path) -> dict[str, bytes]:
     files = dict(_registry(root, present))
     if "workflows" in present:
         files.update(_workflows(root))
-    for tree, ending in _TREES.items():
+    for tree in _TREES:
         if tree in present:
-            files.update(_tree(os.path.join(root, tree), tree, ending, ()))  # noqa: PTH118  # three times as fast
+            files.update(_tree(os.path.join(root, tree), tree, ()))  # noqa: PTH118  # three times as fast
     if not files and not present & {"workflows", *_TREES}:
         raise ProjectMissing(
             f"{root} holds no project: neither `registry.yml` nor `workflows/`; `loopy init` makes one"
@@ -49,12 +51,14 @@ def _registry(root: Path, present: set[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def _workflows(root: Path) -> Iterator[tuple[str, bytes]]:
-    """The step files; anything deeper or shallower is not one."""
+    """The step files, and those too deep or too shallow to be one."""
     for workflow, is_directory in _entries(os.path.join(root, "workflows")):  # noqa: PTH118  # as above
         if isinstance(workflow, Unreadable):
             yield "workflows", workflow
         elif is_directory and not _is_hidden(workflow.name):
             yield from _steps(workflow)
+        elif not is_directory and kind_of(f"workflows/{workflow.name}"):
+            yield _named("workflows/", workflow)
 
 
 def _steps(workflow: "os.DirEntry[str]") -> Iterator[tuple[str, bytes]]:
@@ -62,12 +66,14 @@ def _steps(workflow: "os.DirEntry[str]") -> Iterator[tuple[str, bytes]]:
     for step, is_directory in _entries(workflow.path):
         if isinstance(step, Unreadable):
             yield prefix, step
-        elif not is_directory and step.name.endswith(".md") and not _is_hidden(step.name):
+        elif is_directory and not _is_hidden(step.name):
+            yield from _tree(step.path, f"{prefix}/{_shown(step.name)}", (os.path.realpath(workflow.path),))
+        elif not is_directory and not _is_hidden(step.name) and kind_of(f"{prefix}/{step.name}"):
             yield _named(f"{prefix}/", step, workflow.name)
 
 
-def _tree(directory: str, prefix: str, ending: str, above: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """The files below a directory whose names end in `ending`. A link to a directory above is not followed."""
+def _tree(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """The files below a directory that have a kind. A link to a directory above is not followed."""
     real = os.path.realpath(directory)
     if real in above or len(above) >= _MAX_DEPTH:
         return
@@ -75,8 +81,8 @@ def _tree(directory: str, prefix: str, ending: str, above: tuple[str, ...]) -> I
         if isinstance(entry, Unreadable):
             yield prefix, entry
         elif is_directory and not _is_hidden(entry.name):
-            yield from _tree(entry.path, f"{prefix}/{_shown(entry.name)}", ending, (*above, real))
-        elif not is_directory and (entry.name.endswith(ending) if ending[0] == "." else entry.name == ending):
+            yield from _tree(entry.path, f"{prefix}/{_shown(entry.name)}", (*above, real))
+        elif not is_directory and kind_of(f"{prefix}/{entry.name}"):
             yield _named(f"{prefix}/", entry)
 
 

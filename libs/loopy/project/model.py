@@ -245,7 +245,11 @@ class SkillDecl(Node, frozen=True):
 
 
 class ProjectDecl(Node, frozen=True):
-    """A whole project as it is written. `sources` is every file that was read, by path."""
+    """A whole project as it is written.
+
+    `sources` is every file that was read, by path; `event_classes` are the names that its Python files import from
+    `loopy.events`.
+    """
 
     sources: dict[str, str]
     registry: RegistryDecl = RegistryDecl()
@@ -253,3 +257,4 @@ class ProjectDecl(Node, frozen=True):
     sensors: tuple[SensorDecl, ...] = ()
     tools: tuple[ToolDecl, ...] = ()
     skills: tuple[SkillDecl, ...] = ()
+    event_classes: tuple[Word, ...] = ()

@@ -14,6 +14,7 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Kind: TypeAlias = Literal["sensor", "tool"]
 KINDS: tuple[Kind, ...] = ("sensor", "tool")
 
+_EVENTS = "loopy.events"
 _MODULES = ("loopy", "loopy.authoring")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -39,8 +40,9 @@ class PythonFile:
         self._names = _imported(tree) if tree else {}
         self._bound = _bound(tree) if tree else set()
         self.decorated = list(self._decorated(tree)) if tree else []
+        self.event_classes = list(self._event_classes(tree)) if tree else []
 
-    def span(self, node: ast.expr | ast.stmt | ast.keyword) -> Span:
+    def span(self, node: ast.expr | ast.stmt | ast.keyword | ast.alias) -> Span:
         """A node's place; the tree counts in bytes of UTF-8, we in characters."""
         end_line, end_offset = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         start, end = self._column(node.lineno, node.col_offset), self._column(end_line, end_offset)
@@ -57,6 +59,15 @@ class PythonFile:
     def report(self, code: str, headline: str, span: Span, label: str = "", *, hint: str = "") -> None:
         """One diagnostic of this file."""
         self.diagnostics.append(Diagnostic(code, headline, span, label, help=hint))
+
+    def _event_classes(self, tree: ast.Module) -> Iterator[Word]:
+        """The names that the file imports from `loopy.events`."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == _EVENTS and not node.level:
+                for alias in node.names:
+                    place = self.span(alias)
+                    if alias.name != "*":
+                        yield Located(alias.name, Span.of(self.path, place.line, place.column, len(alias.name)))
 
     def _column(self, line: int, offset: int) -> int:
         text = self._lines[line - 1] if line <= len(self._lines) else ""
@@ -108,7 +119,7 @@ class PythonFile:
             hint = "move the function to the top level of the file"
             self.report(
                 "LP710",
-                f"`@{kind}` inside `{node.name}`'s surroundings is not found",
+                f"`{node.name}` is not at the top level of its file: its `@{kind}` is not found",
                 self.span(decorator),
                 "nested",
                 hint=hint,

@@ -10,6 +10,7 @@ from loopy.project.events import read_events
 from loopy.project.limits import read_expectations, read_limits, read_prices
 from loopy.project.model import Located, McpDecl, RegistryDecl, Word
 from loopy.project.names import check_name
+from loopy.project.places import REGISTRY
 from loopy.project.sandboxes import read_sandboxes
 from loopy.project.shapes import Shapes
 from loopy.project.text import control_character
@@ -17,7 +18,6 @@ from loopy.project.tree import Entry, Pairs, Tree, described
 from loopy.project.yamlspan import read_yaml
 from loopy.types.native import is_url
 
-PATH = "registry.yml"
 # The bus holds namespaces to the same rule; it stands above this layer.
 _NAMESPACE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _NAMESPACE_WANTED = "a lower-case letter, then at most 31 lower-case letters, digits, hyphens"
@@ -25,9 +25,9 @@ _NAMESPACE_WANTED = "a lower-case letter, then at most 31 lower-case letters, di
 
 def read_registry(text: str) -> tuple[RegistryDecl, list[Diagnostic]]:
     """The registry of its file's text."""
-    if bad := control_character(PATH, text):
+    if bad := control_character(REGISTRY, text):
         return RegistryDecl(), [bad]
-    tree, diagnostics = read_yaml(text, PATH)
+    tree, diagnostics = read_yaml(text, REGISTRY)
     if not isinstance(tree, Pairs):
         return _without_keys(tree, diagnostics)
     shapes = Shapes(diagnostics, shape="LP202", unknown="LP201")

@@ -4,10 +4,10 @@ import ast
 import re
 from typing import Any
 
-from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.diagnostics.suggest import did_you_mean
 from loopy.project.model import Located, SensorDecl, Word
 from loopy.project.python import Decorated, PythonFile
+from loopy.project.signature import takes_one
 from loopy.types.duration import seconds_of
 
 _ARGUMENTS = ("webhook", "poll", "emits", "verify", "timeout")
@@ -17,9 +17,8 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _MIN_POLL_S = 1.0
 
 
-def read_sensors(path: str, text: str) -> tuple[list[SensorDecl], list[Diagnostic]]:
+def read_sensors(file: PythonFile) -> list[SensorDecl]:
     """The sensors of a file under `sensors/`."""
-    file = PythonFile(path, text)
     sensors = []
     for found in file.decorated:
         if found.kind == "sensor":
@@ -29,7 +28,7 @@ def read_sensors(path: str, text: str) -> tuple[list[SensorDecl], list[Diagnosti
             file.report(
                 "LP710", "a `@tool` under `sensors/` is not found", file.span(found.decorator), "here", hint=hint
             )
-    return [sensor for sensor in sensors if sensor is not None], file.diagnostics
+    return [sensor for sensor in sensors if sensor is not None]
 
 
 class _Arguments:
@@ -48,9 +47,18 @@ class _Arguments:
         if not {"webhook", "poll"} & self.given.keys() and len(self.file.diagnostics) == before and self._complete:
             self._sourceless()
         emits, verify, timeout = self._emits(), self._verify(), self._timeout()
+        self._signature()
         if (webhook is None) == (poll is None):
             return None
         return SensorDecl(self.name, self.file.path, emits, webhook, poll, verify, timeout)
+
+    def _signature(self) -> None:
+        """A sensor is called with one thing: what came in, or the tick of its poll."""
+        given = "tick: Tick" if "poll" in self.given else "request: Request"
+        if not takes_one(self.found.function.args):
+            headline = f"the sensor `{self.name.value}` cannot be called: it must take one argument"
+            hint = f"write `def {self.name.value}({given})`"
+            self.file.report("LP714", headline, self.name.span, f"is given a `{given.split()[1]}`", hint=hint)
 
     def _given(self, call: ast.Call | None) -> dict[str, ast.keyword]:
         """The known arguments by name; the others are reported."""

@@ -50,6 +50,8 @@ class Shapes:
         if isinstance(value, Text) and value.is_null and not value.text:
             span = entry.key.span if value is entry.value else value.span
             self.report(self._shape, f"`{entry.key.text}` has no value", span, f"expected {wanted}", hint=hint)
+        elif isinstance(value, Text) and not value.text.strip():
+            self.report(self._shape, f"`{entry.key.text}` is empty", value.span, f"expected {wanted}", hint=hint)
         else:
             found = f"`{entry.key.text}` must be {wanted}, not {described(value)}"
             self.report(self._shape, found, value.span, f"expected {wanted}", hint=hint)

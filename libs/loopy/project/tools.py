@@ -2,14 +2,13 @@
 
 import ast
 
-from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.project.model import ToolDecl
 from loopy.project.python import Decorated, PythonFile
+from loopy.project.signature import takes_first
 
 
-def read_tools(path: str, text: str) -> tuple[list[ToolDecl], list[Diagnostic]]:
+def read_tools(file: PythonFile) -> list[ToolDecl]:
     """The tools of a file under `tools/`."""
-    file = PythonFile(path, text)
     tools = []
     for found in file.decorated:
         if found.kind == "tool":
@@ -19,7 +18,7 @@ def read_tools(path: str, text: str) -> tuple[list[ToolDecl], list[Diagnostic]]:
             file.report(
                 "LP710", "a `@sensor` under `tools/` is not found", file.span(found.decorator), "here", hint=hint
             )
-    return tools, file.diagnostics
+    return tools
 
 
 def _tool(file: PythonFile, found: Decorated) -> ToolDecl:
@@ -27,6 +26,10 @@ def _tool(file: PythonFile, found: Decorated) -> ToolDecl:
     given: list[ast.expr | ast.keyword] = [*found.call.args, *found.call.keywords] if found.call else []
     for argument in given:
         file.report("LP706", "`@tool` takes no arguments", file.span(argument), "unknown", hint="write `@tool` alone")
+    if not takes_first(found.function.args, "ToolContext"):
+        headline = f"the tool `{name.value}` cannot be called: its first argument must be its context"
+        hint = f"write `def {name.value}(ctx: ToolContext, …)`"
+        file.report("LP714", headline, name.span, "is given a `ToolContext` first", hint=hint)
     description = (ast.get_docstring(found.function) or "").strip()
     if not description:
         hint = f'begin the function with `"""What {name.value} does."""`'

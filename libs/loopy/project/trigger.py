@@ -5,20 +5,27 @@ import re
 from loopy.project.model import Located, OnCron, OnEvent
 from loopy.project.names import EVENT_NAME, check_event_name
 from loopy.project.shapes import Shapes
-from loopy.project.tree import Entry, Text
+from loopy.project.tree import Entry, Items, Pairs, Text
 
 _QUOTED = r"\"([^\"]*)\"|'([^']*)'"
 _CRON = re.compile(rf"\s*cron\(\s*(?P<expression>{_QUOTED})\s*(?:,\s*(?:tz\s*=\s*)(?P<zone>{_QUOTED})\s*)?,?\s*\)\s*")
 _EXPECTED = 'expected `cron("0 9 * * *")` or `cron("0 9 * * *", tz="Europe/Berlin")`'
+_LIKE_CRON = re.compile(r"\s*(cron|(?i:cron)\s*\()")
+_WANTED = 'an event, or cron("…")'
+_ONE_EVENT = "a workflow has one trigger: write a workflow for each event"
+_SCHEDULE = 'a schedule is written `on: cron("0 9 * * *")`'
 _FIVE_FIELDS = re.compile(r"\s*[-*/0-9,A-Za-z?#]+(?:\s+[-*/0-9,A-Za-z?#]+){4,5}\s*")
 
 
 def read_trigger(shapes: Shapes, entry: Entry) -> OnEvent | OnCron | None:
     """The trigger that is written, or None after it has been reported."""
-    word = shapes.word(entry, 'an event, or cron("…")')
+    if isinstance(entry.value, Items | Pairs):
+        shapes.wrong(entry, _WANTED, hint=_ONE_EVENT if isinstance(entry.value, Items) else _SCHEDULE)
+        return None
+    word = shapes.word(entry, _WANTED)
     if word is None or not isinstance(entry.value, Text):
         return None
-    if word.value.lstrip().startswith("cron"):
+    if _LIKE_CRON.match(word.value):
         return (
             _cron(shapes, entry.value)
             if not EVENT_NAME.fullmatch(word.value) or word.value == "cron"
@@ -52,6 +59,10 @@ def _inner(text: Text, found: re.Match[str], group: str) -> Located[str] | None:
 
 
 def _hint(text: str) -> str:
+    if not re.match(r"\s*cron(\(|\s*$)", text):
+        return "write `cron(`, in lower case and without a blank before the bracket"
+    if re.fullmatch(r"\s*cron(\(\s*\))?\s*", text):
+        return "say when, in five fields: minute hour day month weekday"
     if not re.search(r"[\"']", text):
         return "put the expression into quotes"
     if unknown := re.search(r",\s*(timezone|zone|time_zone)\s*=", text):

@@ -16,6 +16,8 @@ from loopy.project.yamlwords import in_words
 
 MAX_DEPTH = 50
 
+_INSTEAD = {"tag": "write the plain value, in quotes if it begins with `!`; a condition is negated with `not`"}
+
 # libyaml where PyYAML was built with it, its own parser of the same events elsewhere.
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -65,7 +67,7 @@ class _TreeReader:
     def _node(self, event: Any, depth: int) -> Tree:
         if isinstance(event, yaml.ScalarEvent):
             self._refuse_foreign(event)
-            return self._text(event)
+            return self._text(event) if event.value or event.tag is None else Lost(self._span(event))
         if isinstance(event, yaml.AliasEvent):
             self._refuse("alias", f"*{event.anchor}", self._span(event))
             return Lost(self._span(event))
@@ -109,6 +111,9 @@ class _TreeReader:
 
     def _key(self, event: Any, depth: int) -> Text | None:
         key = self._node(event, depth + 1)
+        if isinstance(key, Text) and key.text == "<<" and key.plain:
+            self._refuse("merge key", "<<", key.span)
+            return None
         if isinstance(key, Text) and not key.is_null:
             return key
         if isinstance(key, Text):
@@ -138,7 +143,7 @@ class _TreeReader:
     def _refuse(self, kind: str, word: str, span: Span) -> None:
         if not self._foreign:
             headline = f"YAML's {kind} `{word}` is not part of the language"
-            self._report("LP106", headline, span, kind, "write the value out where it is used, without anchors or tags")
+            self._report("LP106", headline, span, kind, _INSTEAD.get(kind, "write the value out where it is used"))
         self._foreign = True
 
     def _printable(self, text: str, span: Span) -> Text | Lost:

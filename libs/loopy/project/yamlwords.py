@@ -59,10 +59,22 @@ def in_words(error: yaml.MarkedYAMLError, text: str, path: str, first_line: int)
         return Diagnostic(
             "LP104", "this line is indented with a tab", fault.span(at), "a tab", help="indent with spaces"
         )
+    if (blank := _foreign_blank(fault)) is not None:
+        headline = "a no-break space stands where YAML wants a plain one"
+        return Diagnostic("LP103", headline, fault.span(blank), "invisible", help="replace it with a plain space")
     for words, tell in _TELLERS:
         if words in fault.problem or words in fault.context:
             return tell(fault)
     return fault.told(f"this is not valid YAML: {fault.problem}", "here")
+
+
+def _foreign_blank(fault: _Fault) -> tuple[int, int] | None:
+    """A no-break space behind the colon of a key, on the line of the fault or the one before."""
+    for line in (fault.at[0], fault.at[0] - 1):
+        text = fault.lines[line] if line >= 0 else ""
+        if (column := text.find(":\N{NO-BREAK SPACE}")) >= 0:
+            return line, column + 1
+    return None
 
 
 def _unclosed(fault: _Fault) -> Diagnostic:

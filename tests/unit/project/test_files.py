@@ -19,7 +19,7 @@ def reason(content: bytes) -> str:
     return content.reason
 
 
-def test_only_the_projects_own_files_are_read(tmp_path: Path) -> None:
+def test_only_the_projects_own_files_are_read_and_what_was_meant_to_be_one(tmp_path: Path) -> None:
     mine = (
         "registry.yml",
         "workflows/w/s.md",
@@ -27,9 +27,12 @@ def test_only_the_projects_own_files_are_read(tmp_path: Path) -> None:
         "sensors/deep/b.py",
         "tools/c.py",
         "skills/x/y/SKILL.md",
+        "workflows/astray.md",
+        "workflows/w/deep/astray.md",
+        "skills/x/skill.md",
     )
     stray = (
-        "README.md", "workflows/README.md", "workflows/w/notes.txt", "workflows/w/deep/s.md", "workflows/w/.s.md",
+        "README.md", "workflows/README.md", "workflows/w/notes.txt", "workflows/w/deep/README.md", "workflows/w/.s.md",
         "sensors/__pycache__/a.py", "sensors/data.csv", "skills/x/y/other.md", ".loopy/p.json", "workflows/.git/s.md",
     )  # fmt: skip
     write(tmp_path, *mine, *stray)

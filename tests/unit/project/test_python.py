@@ -4,6 +4,9 @@ import warnings
 
 import pytest
 
+from loopy.diagnostics.diagnostic import Diagnostic
+from loopy.project.model import SensorDecl, ToolDecl
+from loopy.project.python import PythonFile
 from loopy.project.sensors import read_sensors
 from loopy.project.tools import read_tools
 
@@ -11,8 +14,18 @@ HEAD = "from loopy import sensor\n"
 PATH = "sensors/a.py"
 
 
+def sensors(text: str) -> tuple[list[SensorDecl], list[Diagnostic]]:
+    file = PythonFile(PATH, text)
+    return read_sensors(file), file.diagnostics
+
+
+def tools_in(text: str) -> tuple[list[ToolDecl], list[Diagnostic]]:
+    file = PythonFile("tools/t.py", text)
+    return read_tools(file), file.diagnostics
+
+
 def said(text: str) -> list[tuple[str, int, int]]:
-    return [(d.code, d.span.line, d.span.column) for d in read_sensors(PATH, text)[1]]
+    return [(d.code, d.span.line, d.span.column) for d in sensors(text)[1]]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +43,7 @@ def said(text: str) -> list[tuple[str, int, int]]:
 )
 def test_a_sensor_is_found_whatever_it_was_imported_as(imports: str, decorator: str) -> None:
     arguments = 'webhook="/hooks/a", emits=["A", "B"], verify="sentry", timeout="5s"'
-    (sensor,), diagnostics = read_sensors(PATH, f"{imports}\n\n@{decorator}({arguments})\nasync def f(r): ...\n")
+    (sensor,), diagnostics = sensors(f"{imports}\n\n@{decorator}({arguments})\nasync def f(r): ...\n")
     assert diagnostics == []
     assert sensor.webhook is not None
     assert (sensor.name.value, sensor.webhook.value, sensor.verify, sensor.timeout_s) == ("f", "/hooks/a", "sentry", 5)
@@ -38,7 +51,7 @@ def test_a_sensor_is_found_whatever_it_was_imported_as(imports: str, decorator: 
 
 
 def test_columns_count_characters_and_not_bytes() -> None:
-    (sensor,), _ = read_sensors(PATH, f'# ä→\n{HEAD}@sensor(webhook="/a",emits="A")\nasync  def ok(ä, r): "→"\n')
+    (sensor,), _ = sensors(f'# ä→\n{HEAD}@sensor(webhook="/a",emits="A")\nasync  def ok(ä, r=1): "→"\n')
     assert (sensor.name.span.line, sensor.name.span.column) == (4, 12)
     wrong = f'{HEAD}x = "ä→"; y = 1\n@sensor(poll="ä→", emitz="A")\ndef f(t): ...\n'
     assert said(wrong) == [("LP706", 3, 20), ("LP705", 3, 14)]
@@ -82,11 +95,11 @@ def test_a_mistake_is_told_once_at_the_exact_word(text: str, expected: tuple[str
 
 def test_decorators_of_others_are_nobodys_business() -> None:
     theirs = "from elsewhere import sensor\nimport pytest\n@sensor(1)\n@pytest.fixture\ndef f(): ...\n"
-    assert read_sensors(PATH, theirs + "def tool(): ...\n@tool\ndef g(): ...\n") == ([], [])
+    assert sensors(theirs + "def tool(): ...\n@tool\ndef g(): ...\n") == ([], [])
 
 
 def test_a_sensor_under_a_condition_is_found() -> None:
-    (sensor,), _ = read_sensors(PATH, f'{HEAD}if True:\n    @sensor(poll="1d", emits="A")\n    def f(t): ...\n')
+    (sensor,), _ = sensors(f'{HEAD}if True:\n    @sensor(poll="1d", emits="A")\n    def f(t): ...\n')
     assert sensor.poll_s is not None
     assert sensor.poll_s.value == 86400
 
@@ -105,7 +118,7 @@ def test_what_python_cannot_parse_is_one_mistake(text: str) -> None:
 def test_tools_are_described_by_their_docstrings() -> None:
     first, second = '@tool\ndef a(ctx):\n    """Do\n    it."""\n', '@tool()\nasync def b(ctx):\n    """It."""\n'
     text = f"from loopy import tool\n\n{first}\n{second}"
-    tools, diagnostics = read_tools("tools/t.py", text)
+    tools, diagnostics = tools_in(text)
     assert diagnostics == []
     assert [(tool.name.value, tool.description) for tool in tools] == [("a", "Do\nit."), ("b", "It.")]
 
@@ -119,4 +132,4 @@ def test_tools_are_described_by_their_docstrings() -> None:
     ],
 )
 def test_a_mistake_in_a_tool_is_told_once(text: str, expected: tuple[str, int, int]) -> None:
-    assert [(d.code, d.span.line, d.span.column) for d in read_tools("tools/t.py", text)[1]] == [expected]
+    assert [(d.code, d.span.line, d.span.column) for d in tools_in(text)[1]] == [expected]

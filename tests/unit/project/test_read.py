@@ -196,7 +196,7 @@ def test_what_could_not_be_read_is_told_and_its_step_is_not_missed() -> None:
 
 def test_stray_files_are_nobodys_business() -> None:
     project, diagnostics = read_project(
-        {"README.md": b"\xff", "workflows/x.md": b"", "workflows/a/b/c.md": b"", "sensors/a.txt": b""}
+        {"README.md": b"\xff", "workflows/README.md": b"", "workflows/a/b.txt": b"", "sensors/a.txt": b""}
     )
     assert (diagnostics, project.sources) == ([], {})
 
