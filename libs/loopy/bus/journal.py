@@ -11,6 +11,7 @@ from contextlib import suppress
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import Undecodable, read_plan, read_record
 from loopy.bus.messages import Message
+from loopy.bus.newest import newest
 from loopy.bus.streams import PLANS, RUNS
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
@@ -64,7 +65,7 @@ async def read_cascade(bus: Bus, cascade: str) -> Cascade:
 
 async def list_runs(bus: Bus, limit: int) -> list[RunSummary]:
     """The newest runs, the newest first, at most `limit`; reads the end of the stream, as far back as need be."""
-    starts = await _newest_starts(bus, limit)
+    starts = await newest(bus, RUNS, [bus.subjects.under("run", "start", ">")], limit, one_in=FACTS_A_RUN)
     states = {record.run: RunState(record.run, record) for record in _records(starts) if isinstance(record, RunStarted)}
     ends = [bus.subjects.end(run) for run in states]
     for some in _portions(ends):
@@ -84,19 +85,6 @@ async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:
             if message is not None:
                 plans[plan] = read_plan(message)
     return plans
-
-
-async def _newest_starts(bus: Bus, limit: int) -> list[Message]:
-    """`RunStarted` of the newest runs: from a window at the stream's end, doubled until it holds enough of them."""
-    end = await bus.position(RUNS)
-    window = limit * FACTS_A_RUN
-    starts = bus.subjects.under("run", "start", ">")
-    while True:
-        after = max(0, end - window)
-        found = [message async for message in bus.read(RUNS, [starts], after=after)]
-        if len(found) >= limit or after == 0:
-            return found[-limit:]
-        window *= 2
 
 
 def _records(messages: Iterable[Message]) -> Iterator[Record]:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from loopy.bus.client import Bus
     from loopy.bus.messages import Message
 
-FACTS_A_DELIVERY = 2
-
 
 class Listed(msgspec.Struct, frozen=True):
     """A delivery, and why its sensor could not map it (`error`, empty when it could or has not yet tried)."""
@@ -48,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _list(args: argparse.Namespace, address: Address) -> int:
     async with connected(address, "deliveries") as bus:
-        listed = await newest(bus, args.limit, failed_only=args.failed)
+        listed = await newest_deliveries(bus, args.limit, failed_only=args.failed)
     if args.json:
         print_json(listed)
     elif not listed:
@@ -58,22 +56,15 @@ async def _list(args: argparse.Namespace, address: Address) -> int:
     return OK
 
 
-async def newest(bus: "Bus", limit: int, *, failed_only: bool) -> list[Listed]:
-    """The newest deliveries, the newest first; read from the stream's end, as far back as need be."""
+async def newest_deliveries(bus: "Bus", limit: int, *, failed_only: bool) -> list[Listed]:
+    """The newest deliveries, the newest first. Each has at most two messages: its arrival and its failure."""
+    from loopy.bus.newest import newest
     from loopy.bus.streams import DELIVERIES
 
     kinds = ("failed",) if failed_only else ("delivery", "failed")
     filters = [bus.subjects.under(kind, ">") for kind in kinds]
-    end = await bus.position(DELIVERIES)
-    window = limit * FACTS_A_DELIVERY
-    while True:
-        after = max(0, end - window)
-        found = _joined(
-            [message async for message in bus.read(DELIVERIES, filters, after=after)], bus.subjects.namespace
-        )
-        if len(found) >= limit or after == 0:
-            return sorted(found, key=lambda delivery: delivery.at, reverse=True)[:limit]
-        window *= 2
+    found = _joined(await newest(bus, DELIVERIES, filters, limit * len(kinds)), bus.subjects.namespace)
+    return sorted(found, key=lambda delivery: delivery.at, reverse=True)[:limit]
 
 
 def _joined(messages: "list[Message]", namespace: str) -> list[Listed]:

@@ -6,33 +6,23 @@ from typing import Any, TypeVar
 from loopy.bus.client import Bus
 from loopy.bus.codec import Undecodable, read_delivery, read_failed_delivery
 from loopy.bus.messages import Message
+from loopy.bus.newest import newest
 from loopy.bus.streams import DELIVERIES
 from loopy_services.console import core
 
 T = TypeVar("T")
 
 
-async def newest(bus: Bus, limit: int) -> list[dict[str, Any]]:
+async def newest_deliveries(bus: Bus, limit: int) -> list[dict[str, Any]]:
     """What was delivered last, the newest first."""
-    found = await _newest(bus, bus.subjects.under("delivery", ">"), limit)
+    found = await newest(bus, DELIVERIES, [bus.subjects.under("delivery", ">")], limit)
     return [core.shown_delivery(delivery) for delivery in _decoded(found, read_delivery)]
 
 
 async def newest_failures(bus: Bus, limit: int) -> list[dict[str, Any]]:
     """What could not be mapped last, the newest first."""
-    found = await _newest(bus, bus.subjects.under("failed", ">"), limit)
+    found = await newest(bus, DELIVERIES, [bus.subjects.under("failed", ">")], limit)
     return [core.shown_failure(failed) for failed in _decoded(found, read_failed_delivery)]
-
-
-async def _newest(bus: Bus, subject: str, limit: int) -> list[Message]:
-    """The last messages of a filter: from a window at the stream's end, doubled until it holds enough of them."""
-    end, window = await bus.position(DELIVERIES), limit * 2
-    while True:
-        after = max(0, end - window)
-        found = [message async for message in bus.read(DELIVERIES, [subject], after=after)]
-        if len(found) >= limit or after == 0:
-            return found[-limit:]
-        window *= 2
 
 
 def _decoded(messages: list[Message], decode: Callable[[Message], T]) -> list[T]:

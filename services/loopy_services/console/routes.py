@@ -67,7 +67,7 @@ class Routes:
         limit = core.limit_of(query)
         if core.flag_of(query, "failed"):
             return Response({"deliveries": await _within(deliveries.newest_failures(self._bus, limit))})
-        return Response({"deliveries": await _within(deliveries.newest(self._bus, limit))})
+        return Response({"deliveries": await _within(deliveries.newest_deliveries(self._bus, limit))})
 
     async def plan(self, request: AnyRequest) -> Answer:
         """The plan by which this process works."""
