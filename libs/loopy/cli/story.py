@@ -47,12 +47,7 @@ def told(record: Record, seen: Sightings) -> list[Line]:
     """A fact that `seen` has taken in already, as lines."""
     match record:
         case EventRouted():
-            return (
-                []
-                if record.runs
-                else [_heading(record.at, record.type, record.event, "starts no workflow")]
-                + [refusal_line(refusal) for refusal in record.refused]
-            )
+            return [] if record.runs else _ending(record)
         case RunStarted():
             return _begun(record, seen)
         case AttemptSucceeded():
@@ -137,6 +132,12 @@ def _begun(started: RunStarted, seen: Sightings) -> list[Line]:
     workflows = ", ".join(member.workflow for member in routed.runs)
     heading = _heading(event.time, event.type, event.id, f"{source_words(event)} {LEADS_TO} {workflows}")
     return [heading, *map(refusal_line, routed.refused)]
+
+
+def _ending(routed: EventRouted) -> list[Line]:
+    """An event that started nothing: no workflow is on it, or limits held back all that are."""
+    where = "held back" if routed.refused else "starts no workflow"
+    return [_heading(routed.at, routed.type, routed.event, where), *map(refusal_line, routed.refused)]
 
 
 def _heading(at: datetime, event_type: str, event: str, where: str) -> Line:

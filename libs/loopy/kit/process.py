@@ -89,7 +89,7 @@ def compiled_plan(project: Path) -> Plan:
 
 def _told(error: Exception, code: int) -> int:
     """Tell why the process ends, on stderr."""
-    print(f"loopy: {error}", file=sys.stderr)  # noqa: T201 (the last words of a process)
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201 (the last words of a process)
     return code
 
 

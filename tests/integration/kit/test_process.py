@@ -64,4 +64,4 @@ async def test_a_second_signal_leaves_now_with_130() -> None:
 async def test_what_ends_a_process_is_told_in_one_line(error: str, code: int) -> None:
     async with program(f"raise {error}('mend the port')") as child:
         _, err = await child.communicate()
-    assert (child.returncode, err) == (code, b"loopy: mend the port\n")
+    assert (child.returncode, err) == (code, b"error: mend the port\n")

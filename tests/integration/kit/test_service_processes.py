@@ -62,7 +62,7 @@ async def test_a_second_service_on_the_same_port_says_so_and_ends_with_2(
         async with process("ingress", project, nats_url, namespace, LOOPY_PORT=port) as second:
             code, said = await last_words(second)
     assert code == 2
-    assert said.startswith(f"loopy: port {port} on 127.0.0.1 is in use")
+    assert said.startswith(f"error: port {port} on 127.0.0.1 is in use")
 
 
 async def test_without_a_token_others_reach_no_api(project: Path, nats_url: str, namespace: str) -> None:
@@ -103,7 +103,7 @@ async def test_a_broken_sensor_module_is_told_with_2(project: Path, nats_url: st
     assert code == 2
     assert (
         said
-        == "loopy: sensors/note.py does not import: ModuleNotFoundError: No module named 'nothing_like_it' (line 9)"
+        == "error: sensors/note.py does not import: ModuleNotFoundError: No module named 'nothing_like_it' (line 9)"
     )
 
 

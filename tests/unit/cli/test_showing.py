@@ -102,7 +102,9 @@ def test_an_event_that_starts_nothing_says_so() -> None:
 
 def test_a_limit_that_stops_a_workflow_is_named() -> None:
     fact = EventRouted("e1", "Incident", "e1", PLAN, NOW, refused=(Refusal("triage", "cascade_hops", 16),))
-    assert shown_plainly([fact])[1] == "  ✗ triage not started: the limit of 16 hops in one cascade"
+    heading, limit = shown_plainly([fact])
+    assert heading.endswith("Incident  e1  held back")
+    assert limit == "  ✗ triage not started: the limit of 16 hops in one cascade"
 
 
 def test_a_skipped_step_says_why() -> None:
