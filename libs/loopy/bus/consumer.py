@@ -11,7 +11,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from loopy.bus.codec import DeadMessage, Undecodable
-from loopy.bus.errors import MessageTooLarge
+from loopy.bus.errors import BusError, MessageTooLarge
 from loopy.bus.incoming import consumed, place_of
 from loopy.bus.messages import Ack, DeadLetter, Handler, Message, RetryAfter, Verdict
 from loopy.bus.pull import Pull
@@ -24,6 +24,7 @@ FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 60.0
 TICK_S = 0.25
 UNSETTLED_RETRY_S = 5.0
+REFUSED_S = 30.0
 
 ACK, NAK, IN_PROGRESS = b"+ACK", b"-NAK", b"+WPI"
 
@@ -80,6 +81,7 @@ class Consumption:
             await self._pull.start(lambda: self._in_flight - len(self._in_hand))
             while not stopping.is_set():
                 self._connection.check_open()
+                self._check_alive()
                 await self._pull.renew()
                 await self._extend()
                 with contextlib.suppress(TimeoutError):
@@ -89,6 +91,14 @@ class Consumption:
             raise
         finally:
             await self._finish(grace_s)
+
+    def _check_alive(self) -> None:
+        """BusError when the server has refused every request for long: whoever starts anew makes the consumer again."""
+        if self._connection.connected and self._pull.refused_s > REFUSED_S:
+            raise BusError(
+                f"consumer {self._consumer.name} has given nothing for {REFUSED_S:g} s ({self._pull.refusal}): was it,"
+                " or its stream, deleted? It is made again at the next start"
+            )
 
     def _receive(self, message: Msg) -> None:
         try:

@@ -14,6 +14,7 @@ EXPIRES_S = 5
 HEARTBEAT_S = 1
 MISSED_HEARTBEATS = 3
 LARGEST_BATCH = 256
+SIGNS_OF_LIFE = ("100", "408")
 ACK_PREFIX = "$JS.ACK."
 
 
@@ -43,6 +44,7 @@ class Pull:
         self._number = 0
         self._oldest = 1
         self._heard = 0.0
+        self._refused_at: float | None = None
         self._room: Callable[[], int] = lambda: 0
 
     async def start(self, room: Callable[[], int]) -> None:
@@ -69,6 +71,11 @@ class Pull:
         silence = _now() - self._heard if self._asked else 0.0
         return self._generation != self._connection.generation or silence > MISSED_HEARTBEATS * HEARTBEAT_S
 
+    @property
+    def refused_s(self) -> float:
+        """For how many seconds every request has been refused; 0 while the consumer gives signs of life."""
+        return 0.0 if self._refused_at is None else _now() - self._refused_at
+
     async def renew(self) -> None:
         """Take requests that were lost for lost, and ask again; to be called a few times a second."""
         if self.interrupted:
@@ -90,6 +97,7 @@ class Pull:
         self._heard = _now()
         if message.reply.startswith(ACK_PREFIX):
             self._asked = max(0, self._asked - 1)
+            self._refused_at = None
             self._receive(message)
         elif message.subject.startswith(self._inbox):
             await self._on_status(message)
@@ -98,6 +106,8 @@ class Pull:
         headers = message.headers or {}
         status = headers.get("Status", "")
         number = message.subject.rpartition(".")[2]
+        if status in SIGNS_OF_LIFE:
+            self._refused_at = None
         if status == "100" or not number.isdecimal() or int(number) < self._oldest:
             return
         unserved = headers.get("Nats-Pending-Messages", "")
@@ -108,7 +118,9 @@ class Pull:
         if status == "408":
             await self.top_up()
         else:
-            self.refusal = f"{status} {headers.get(Header.DESCRIPTION, '')}".strip()
+            self._refused_at = self._refused_at or _now()
+            description = headers.get(Header.DESCRIPTION, "").partition("\n")[0]
+            self.refusal = f"{status} {description}".strip()
 
 
 def _now() -> float:

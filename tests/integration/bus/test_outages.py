@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from loopy.bus import consumer
 from loopy.bus.client import Bus, BusError
 from loopy.bus.messages import Ack, Message, Outgoing, Verdict
-from loopy.bus.streams import DISPATCHER_EVENTS, EVENTS
+from loopy.bus.streams import DISPATCHER_EVENTS, EVENTS, consumer_name, stream_name
 from tests.support.nats_server import NatsServer
 from tests.support.waiting import wait_until
 
@@ -26,6 +27,21 @@ async def connected(server: NatsServer) -> Bus:
     bus = await Bus.connect(server.url, name="test")
     await bus.provision()
     return bus
+
+
+async def test_a_consumer_that_was_deleted_ends_the_consuming_instead_of_idling_for_ever(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "REFUSED_S", 0.3)
+
+    async def handler(message: Message) -> Verdict:
+        return Ack()
+
+    consuming = asyncio.create_task(bus.consume(DISPATCHER_EVENTS, handler, in_flight=4, stopping=asyncio.Event()))
+    stream = stream_name(bus.subjects, EVENTS)
+    await bus._connection.api(f"CONSUMER.DELETE.{stream}.{consumer_name(bus.subjects, DISPATCHER_EVENTS)}", {})
+    with pytest.raises(BusError, match=r"consumer dispatcher-events has given nothing for 0.3 s \(503\)"):
+        await asyncio.wait_for(consuming, 10)
 
 
 async def test_consuming_goes_on_through_kills_and_nothing_is_lost(server: NatsServer) -> None:
