@@ -220,7 +220,7 @@ async def test_a_delivery_of_a_sensor_that_nobody_knows_is_kept_as_failed(
         ("import nothing_like_it\n", "ModuleNotFoundError: No module named 'nothing_like_it' (line 4)"),
         ("1 / 0\n", "ZeroDivisionError: division by zero (line 4)"),
         ("import sys\nsys.exit('bye')\n", "SystemExit: bye (line 5)"),
-        ("from loopy.events import Nothing\n", "registry.yml has no event 'Nothing'"),
+        ("import loopy.events\nloopy.events.Nothing\n", "registry.yml has no event 'Nothing'"),
         ("broken.__class__ = 3\n", "TypeError"),
         ("del broken\n", "sensors/broken.py has no function broken once it is imported"),
     ],
