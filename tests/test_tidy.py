@@ -99,6 +99,14 @@ def test_every_service_is_whole() -> None:
             assert (SERVICES / name / file).is_file(), f"{name} has no {file}"
 
 
+@pytest.mark.parametrize("service", sorted(path.parent.name for path in SERVICES.glob("*/README.md")))
+def test_a_service_tells_why_it_sets_messages_aside(service: str) -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (SERVICES / service).glob("*.py"))
+    told = (SERVICES / service / "README.md").read_text(encoding="utf-8")
+    reasons = set(re.findall(r'\b(?:DeadLetter|HarnessError)\(\s*"(\w+)"', code))
+    assert {reason for reason in reasons if f"`{reason}`" not in told} == set()
+
+
 def test_no_module_is_too_long_to_be_read_at_once() -> None:
     lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files(".py")}
     too_long = {
