@@ -1,0 +1,1 @@
+"""Runtimes: an assignment goes in, a reply comes out, and is held against the step's types."""

@@ -1,0 +1,1 @@
+"""The bus on NATS JetStream: subjects, streams, the wire format, reading and writing."""

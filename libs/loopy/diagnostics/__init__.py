@@ -1,0 +1,1 @@
+"""What is wrong with a project, where, and how to mend it: codes, places, rendering. Pure."""

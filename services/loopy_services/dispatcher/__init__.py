@@ -1,0 +1,1 @@
+"""The dispatcher decides: events become runs, runs become attempts."""
