@@ -7,7 +7,7 @@ import msgspec
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.diagnostics.span import Span
 from loopy.diagnostics.suggest import listed, nearest
-from loopy.project.model import AgentDecl, EventDecl, ProjectDecl, SandboxDecl, SkillDecl, Word
+from loopy.project.model import AgentDecl, EventDecl, ProjectDecl, RegistryDecl, SandboxDecl, SkillDecl, Word
 
 Report = Callable[[Diagnostic], None]
 
@@ -67,7 +67,8 @@ class Names:
         self.servers = frozenset(server.name.value for server in registry.mcp_servers)
         self.workflows = frozenset(step.workflow for step in project.steps)
         self.used: set[tuple[str, str]] = set()
-        self.has_registry = registry.path in project.sources
+        # One that is there but declares nothing is as good as none: what the steps name is missing all at once.
+        self.has_registry = registry.path in project.sources and (registry != RegistryDecl() or broken.file(REGISTRY))
         self._broken = broken
 
     def resolve(self, kind: Kind, word: Word, report: Report) -> bool:

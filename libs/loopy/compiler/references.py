@@ -11,7 +11,8 @@ from loopy.project.model import AgentDecl, ExpectDecl, OnEvent, ProjectDecl, Sen
 def check_references(project: ProjectDecl, names: Names, broken: Broken, report: Report) -> None:
     """Report every name that nothing declares."""
     if not names.has_registry and project.steps:
-        headline = "the project has no registry.yml"
+        empty = project.registry.path in project.sources
+        headline = "registry.yml declares nothing" if empty else "the project has no registry.yml"
         help_ = "declare in it the agents and events that the steps name"
         report(Diagnostic("LP300", headline, Span.of("registry.yml", 1, 1), help=help_))
     _registry(project, names, report)

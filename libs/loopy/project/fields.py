@@ -6,6 +6,7 @@ from collections.abc import Collection
 from loopy.project.model import FieldDecl, Located
 from loopy.project.shapes import Shapes
 from loopy.project.tree import Entry, Items, Lost, Pairs, Text, Tree, described, plain_value
+from loopy.project.yamlwords import OF_RECORDS
 from loopy.types.fragment import fragment_problem
 from loopy.types.grammar import Fault, TypeSyntaxError
 from loopy.types.model import UNKNOWN, Fragment, Record, Type
@@ -81,7 +82,9 @@ def _nested(shapes: Shapes, entry: Entry, pairs: Pairs) -> Type:
 
 
 def _no_type(shapes: Shapes, entry: Entry) -> None:
-    if isinstance(entry.value, Items) and (members := _members(entry.value.items)):
+    if isinstance(entry.value, Items) and any(isinstance(item, Pairs) for item in entry.value.items):
+        hint = OF_RECORDS
+    elif isinstance(entry.value, Items) and (members := _members(entry.value.items)):
         hint = f"did you mean `{entry.key.text}: enum[{', '.join(members)}]`?"
     else:
         hint = f"write a type, such as `{entry.key.text}: str`"

@@ -1,5 +1,6 @@
 """What YAML's parser says, in the author's words and at the place that the author has to mend."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,9 @@ import yaml
 
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.diagnostics.span import Span
+
+OF_RECORDS = "a list of records is written `{ type: array, items: { type: object, properties: { … } } }`"
+_RECORD_INSIDE = re.compile(r"\b(?:list|map)\[\s*\{")
 
 
 class _Fault:
@@ -62,6 +66,10 @@ def in_words(error: yaml.MarkedYAMLError, text: str, path: str, first_line: int)
     if (blank := _foreign_blank(fault)) is not None:
         headline = "a no-break space stands where YAML wants a plain one"
         return Diagnostic("LP103", headline, fault.span(blank), "invisible", help="replace it with a plain space")
+    inner = _RECORD_INSIDE.search(fault.line)
+    if inner is not None and inner.end() <= fault.at[1] + 2:
+        at = (fault.at[0], inner.end() - 1)
+        return Diagnostic("LP103", "a record cannot stand inside of `[…]`", fault.span(at), "not here", help=OF_RECORDS)
     for words, tell in _TELLERS:
         if words in fault.problem or words in fault.context:
             return tell(fault)
@@ -82,6 +90,10 @@ def _unclosed(fault: _Fault) -> Diagnostic:
     closing = "]" if opening == "[" else "}"
     if fault.at[0] != fault.began[0] or fault.at[1] >= len(fault.line.rstrip()):
         return fault.told(f"`{opening}` is never closed", "opened here", f"close it with `{closing}`", began=True)
+    if fault.character == "?" and fault.line[: fault.at[1]].rstrip().endswith("}"):
+        return fault.told(
+            "a record cannot be marked with `?`", "not here", "mark each of its fields that may be absent"
+        )
     told = fault.told(
         f"a `,` or `{closing}` is missing here", "expected `,`", "put text with `: , [ ] { }` into quotes"
     )

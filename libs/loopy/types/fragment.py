@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from loopy.types.model import Fragment
 
@@ -19,7 +20,7 @@ def fragment_problem(schema: Mapping[str, Any]) -> str | None:
         return f"{where}: {error.message}" if where else error.message
     except RecursionError:
         return "it is nested too deeply"
-    return next(_faults(schema, 0), None)
+    return next(_faults(schema, schema, 0), None)
 
 
 def violations(kind: Fragment, value: Any) -> Iterator[tuple[str, str]]:
@@ -38,18 +39,33 @@ def violations(kind: Fragment, value: Any) -> Iterator[tuple[str, str]]:
         yield "", "the schema or the value is nested too deeply"
 
 
-def _faults(schema: Any, depth: int) -> Iterator[str]:
-    """What the metaschema does not see: references that lead out of the schema."""
+def _faults(schema: Any, root: Any, depth: int) -> Iterator[str]:
+    """What the metaschema does not see: references that lead out of the schema, or nowhere in it."""
     if depth > MAX_DEPTH:
         yield f"it is nested deeper than {MAX_DEPTH}"
     elif isinstance(schema, list):
         for item in schema:
-            yield from _faults(item, depth + 1)
+            yield from _faults(item, root, depth + 1)
     elif isinstance(schema, Mapping):
         for key, value in schema.items():
             if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
                 yield f"{key} must begin with `#`: schemas are not fetched"
-            yield from _faults(value, depth + 1)
+            elif key == "$ref" and isinstance(value, str) and value.startswith("#/") and not _leads(value, root):
+                yield f"`{value}` leads nowhere in this schema"
+            yield from _faults(value, root, depth + 1)
+
+
+def _leads(reference: str, schema: Any) -> bool:
+    """Whether a JSON pointer (RFC 6901) names something in the schema."""
+    for escaped in reference.removeprefix("#/").split("/"):
+        key = unquote(escaped).replace("~1", "/").replace("~0", "~")
+        if isinstance(schema, list) and key.isdecimal() and int(key) < len(schema):
+            schema = schema[int(key)]
+        elif isinstance(schema, Mapping) and key in schema:
+            schema = schema[key]
+        else:
+            return False
+    return True
 
 
 def _path(parts: Any) -> str:

@@ -73,6 +73,8 @@ class TypeText:
         word = _WORD.match(self.text, start)
         if word is None:
             self.fail("a type is missing here", start, 1 if start < len(self.text) else 0)
+        if word[0].startswith("{"):
+            self.fail("a record cannot stand inside of a type on one line", start, 1)
         self.at = word.end()
         if self.peek() == "[":
             return self.generic(word[0], start)
