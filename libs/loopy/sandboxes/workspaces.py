@@ -59,8 +59,8 @@ class Workspaces:
         return (workspace.temporary, *own)
 
     def runs(self) -> tuple[str, ...]:
-        """The runs that have directories."""
-        with contextlib.suppress(FileNotFoundError):
+        """The runs that have directories; none when the root is not there, or cannot be read."""
+        with contextlib.suppress(OSError):
             return tuple(sorted(directory.name for directory in self._root.iterdir()))
         return ()
 

@@ -28,7 +28,16 @@ class Execution:
     async def perform(self, plan: Plan, request: AttemptRequested) -> core.Settled:
         """The attempt's answer. HarnessError when there is none; then no process of it is left either."""
         agent = core.agent_of(plan, request, rehearse=self._rehearse)
-        harness = self._harness(agent)
+        try:
+            return await self._timed(plan, request, agent)
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise core.harness_failed(agent, error) from error
+
+    async def _timed(self, plan: Plan, request: AttemptRequested, agent: Agent) -> core.Settled:
+        """The attempt's answer, given within what is left of its step's wall clock."""
+        harness = self._runtimes.get(agent.runtime)
         hint = read_hint(self._project, request.workflow, request.step) if agent.runtime == core.REHEARSAL else None
         assignment = core.assign(plan, request, agent, hint)
         sandbox = sandbox_of(plan, agent) if harness.needs_sandbox else None
@@ -36,31 +45,22 @@ class Execution:
         try:
             async with clock:
                 return await self._answer(assignment, harness, sandbox)
-        except HarnessError:
-            raise
-        except Exception as error:
+        except TimeoutError:
             if clock.expired():
                 raise core.timed_out(request) from None
-            raise core.harness_failed(agent, error) from error
-
-    def _harness(self, agent: Agent) -> Harness:
-        try:
-            return self._runtimes.get(agent.runtime)
-        except HarnessError:
             raise
-        except Exception as error:
-            raise core.harness_failed(agent, error) from error
 
     async def _answer(self, assignment: Assignment, harness: Harness, sandbox: Sandbox | None) -> core.Settled:
         try:
             async with self._opened(assignment, sandbox) as session:
-                reply = await harness.run(assignment, session)
                 try:
-                    return core.settled(assignment, reply)
+                    return core.settled(assignment, await harness.run(assignment, session))
+                except SandboxError:
+                    raise
                 except HarnessError as error:
-                    if session is None:
-                        raise
-                    raise HarnessError(error.reason, session.redact(error.detail)) from None
+                    raise _without_secrets(error, session) from None
+                except Exception as error:
+                    raise _without_secrets(core.harness_failed(assignment.agent, error), session) from error
         except SandboxError as error:
             raise HarnessError("cannot_start", str(error), retryable=error.retryable) from error
 
@@ -73,3 +73,10 @@ class Execution:
         placement = Placement(attempt.run, step.name, attempt.attempt, step.workspace)
         async with self._providers.get(sandbox.provider).open(sandbox, placement) as session:
             yield session
+
+
+def _without_secrets(error: HarnessError, session: SandboxSession | None) -> HarnessError:
+    """The same error, telling no value of the sandbox's env files."""
+    if session is None:
+        return error
+    return HarnessError(error.reason, session.redact(error.detail), retryable=error.retryable)

@@ -1,8 +1,15 @@
 """Removing what sandbox providers keep of runs that have ended."""
 
+from collections.abc import Iterable
+
+import structlog
+
 from loopy.bus.client import Bus
 from loopy.bus.streams import RUNS
+from loopy.sandboxes.provider import Provider
 from loopy.sandboxes.providers import Providers
+
+_log = structlog.get_logger()
 
 
 class Sweeper:
@@ -16,10 +23,25 @@ class Sweeper:
         """Sweep what is left from before, then whatever ends from now on; returns only when cancelled."""
         position = await self._bus.position(RUNS)
         for provider in self._providers.made:
-            for run in provider.kept_runs():
+            for run in _kept(provider):
                 if await self._bus.last(RUNS, self._bus.subjects.end(run)) is not None:
-                    await provider.end_run(run)
+                    await _sweep(provider, run)
         async for message in self._bus.read(RUNS, [self._bus.subjects.end("*")], after=position, follow=True):
             run = message.subject.split(".")[-2]
             for provider in self._providers.made:
-                await provider.end_run(run)
+                await _sweep(provider, run)
+
+
+def _kept(provider: Provider) -> Iterable[str]:
+    try:
+        return provider.kept_runs()
+    except Exception:  # noqa: BLE001 (a provider may be anyone's; what it keeps costs room, not attempts)
+        _log.warning("sandbox.not_listed", provider=type(provider).__name__, exc_info=True)
+        return ()
+
+
+async def _sweep(provider: Provider, run: str) -> None:
+    try:
+        await provider.end_run(run)
+    except Exception:  # noqa: BLE001 (as above)
+        _log.warning("sandbox.not_removed", provider=type(provider).__name__, run=run, exc_info=True)

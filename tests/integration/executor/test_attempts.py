@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import plan_message, read_dead, record_message
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import DEAD, RUNS
+from loopy.compiler.plan import Sandbox
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Emitted, RunEnded
+from loopy.sandboxes.local import LocalProvider
 from loopy.sandboxes.provider import SandboxSession
 from tests.integration.executor.desk import (
     alive,
@@ -88,11 +91,11 @@ async def test_why_an_attempt_failed(
 class Stumbling:
     """A runtime of a third party with a mistake in it."""
 
-    needs_sandbox = False
+    needs_sandbox = True
 
     async def run(self, assignment: Assignment, sandbox: SandboxSession | None) -> Reply:
-        """Stumble."""
-        raise KeyError("choices")
+        """Stumble, and tell of it a secret."""
+        raise KeyError("no choices for hunter2")
 
 
 async def test_what_a_runtime_raises_against_its_contract_is_a_failed_attempt(
@@ -100,11 +103,30 @@ async def test_what_a_runtime_raises_against_its_contract_is_a_failed_attempt(
 ) -> None:
     monkeypatch.setattr(Runtimes, "get", lambda self, name: Stumbling())
     plan = planned()
+    plan.sandboxes["here"] = Sandbox("here", isolation="none", env_file=("a.env",))
+    write_files(tmp_path, {"a.env": "TOKEN=hunter2"})
     async with services(["executor"], tmp_path, settings, plan=plan):
         await publish(bus, requested(plan))
         failed = await failure(bus)
     assert (failed.reason, failed.retryable) == ("harness_failed", True)
-    assert failed.detail == "runtime `command` failed: KeyError: 'choices'"
+    assert failed.detail == "runtime `command` failed: KeyError: 'no choices for [TOKEN]'"
+
+
+async def test_a_project_that_vanishes_meanwhile_ends_attempts_with_a_reason(
+    bus: Bus, settings: Any, tmp_path: Path
+) -> None:
+    plan = planned(run=("agents/fix.py",))
+    write_files(tmp_path, {"p/agents/fix.py": "#!/bin/sh"})
+    async with services(["executor"], tmp_path / "p", settings, plan=plan):
+        shutil.rmtree(tmp_path / "p")
+        (tmp_path / "p").write_text("no directory any more")
+        await publish(bus, requested(plan, "r1"))
+        first = await failure(bus, "r1")
+        (tmp_path / "p").unlink()
+        await publish(bus, requested(plan, "r2"))
+        second = await failure(bus, "r2")
+    assert (first.reason, first.retryable) == ("cannot_start", True)
+    assert second.detail == "there is no program `agents/fix.py` in the sandbox"
 
 
 async def test_the_wall_clock_ends_an_attempt_and_all_its_processes(bus: Bus, settings: Any, tmp_path: Path) -> None:
@@ -223,3 +245,21 @@ async def test_messages_that_are_no_attempts_are_set_aside(bus: Bus, settings: A
                 if len(reasons) == 2:
                     break
     assert reasons == {"bad_record", "no_attempt"}
+
+
+async def test_a_provider_that_cannot_clean_up_costs_no_attempt(
+    bus: Bus, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def refuse(self: LocalProvider, run: str) -> None:
+        asked.append(run)
+        raise ConnectionError("its server is down")
+
+    monkeypatch.setattr(LocalProvider, "end_run", refuse)
+    plan = planned()
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await publish(bus, RunEnded("old", "resolve", "failed", AT))
+        await wait_until(lambda: asked == ["old"])
+        await publish(bus, requested(plan))
+        await done(bus)
