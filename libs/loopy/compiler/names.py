@@ -132,4 +132,7 @@ def _unknown(kind: Kind, word: Word, near: str | None, declared: Mapping[str, Sp
 
 
 def _at(kind: Kind, word: Word) -> str:
-    return f"as `skills/{word.value}/SKILL.md`" if kind is SKILL else f"under {kind.home}"
+    if kind is not SKILL:
+        return f"under {kind.home}"
+    name = word.value.removeprefix("skills/").removesuffix("/SKILL.md")
+    return f"as `skills/{name}/SKILL.md`" if name and ".." not in name else f"as {kind.home}"

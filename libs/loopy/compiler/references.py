@@ -21,8 +21,10 @@ def check_references(project: ProjectDecl, names: Names, broken: Broken, report:
     for sensor in project.sensors:
         _sensor(sensor, names, report)
     classes = {"TypedEvent", "bind", *(event.replace(".", "_") for event in names.events)}
+    emitted = {(sensor.path, event.value) for sensor in project.sensors for event in sensor.emits}
     for imported in project.event_classes:
-        if imported.value not in classes:
+        # What the file's own sensors emit has been looked up already.
+        if imported.value not in classes and (imported.span.path, imported.value) not in emitted:
             names.resolve(EVENT, imported, report)
 
 

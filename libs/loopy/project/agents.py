@@ -1,11 +1,14 @@
 """`agents:` and `defaults:` of the registry, with both spellings of a harness."""
 
+import re
+
 from loopy.diagnostics.diagnostic import Label
 from loopy.project.model import AgentDecl, HarnessDecl, Located, Word
 from loopy.project.names import check_name
 from loopy.project.shapes import Shapes
 from loopy.project.tree import Entry, Pairs, Text
 
+_TOOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}|[A-Za-z0-9][A-Za-z0-9_-]{0,63}/[A-Za-z0-9_./-]{1,128}")
 _DEFAULT_KEYS = ("harness", "model", "run", "sandbox", "role", "tools", "skills")
 
 
@@ -37,9 +40,21 @@ def _agent(shapes: Shapes, entry: Entry) -> AgentDecl:
         harness=_harness(shapes, keys),
         sandbox=shapes.word(keys["sandbox"]) if "sandbox" in keys else None,
         role=role.value if role else None,
-        tools=shapes.list_of_words(keys["tools"]) if "tools" in keys else None,
+        tools=_tools(shapes, keys["tools"]) if "tools" in keys else None,
         skills=shapes.list_of_words(keys["skills"]) if "skills" in keys else None,
     )
+
+
+def _tools(shapes: Shapes, entry: Entry) -> tuple[Word, ...] | None:
+    """The tools of an agent that can be tools: the name of a function, or a server's or provider's tool."""
+    words = shapes.list_of_words(entry)
+    if words is None:
+        return None
+    for word in words:
+        if not _TOOL.fullmatch(word.value):
+            hint = "a tool is called like `open_pr`, a `@tool` function, or `linear/create_issue`, of an MCP server"
+            shapes.report("LP206", f"a tool cannot be called `{word.value}`", word.span, "not a tool's name", hint=hint)
+    return tuple(word for word in words if _TOOL.fullmatch(word.value))
 
 
 def _harness(shapes: Shapes, agent: dict[str, Entry]) -> HarnessDecl:
