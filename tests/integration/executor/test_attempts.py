@@ -259,7 +259,9 @@ async def test_a_provider_that_cannot_clean_up_costs_no_attempt(
     monkeypatch.setattr(LocalProvider, "end_run", refuse)
     plan = planned()
     async with services(["executor"], tmp_path, settings, plan=plan):
-        await publish(bus, RunEnded("old", "resolve", "failed", AT))
-        await wait_until(lambda: asked == ["old"])
-        await publish(bus, requested(plan))
-        await done(bus)
+        await publish(bus, requested(plan, "r1"))
+        await done(bus, "r1")
+        await publish(bus, RunEnded("r1", "resolve", "succeeded", AT))
+        await wait_until(lambda: asked == ["r1"])
+        await publish(bus, requested(plan, "r2"))
+        await done(bus, "r2")
