@@ -26,11 +26,11 @@ class PlanStore:
     async def newest(self) -> Plan | None:
         """The plan that was stored last, when it is another than the service's own and can be read."""
         message = await self._bus.last(PLANS, self._bus.subjects.plan("*"))
+        newest = self.own_hash if message is None else message.subject.rpartition(".")[2]
         try:
-            plan = read_plan(message) if message is not None else None
+            return await self.get(newest) if newest != self.own_hash else None
         except Undecodable:
             return None
-        return None if plan == self._own else plan
 
     async def get(self, plan: str) -> Plan | None:
         """The plan of this hash, or None when nobody has stored it."""
