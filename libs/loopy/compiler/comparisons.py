@@ -160,17 +160,17 @@ def _quotes(left: Operand, right: Operand) -> str:
     for field, literal in ((left, right), (right, left)):
         if not literal.literal or literal.value is None:
             continue
-        if isinstance(literal.value, str) and _would_be(family(_bare(field.kind)), literal.value):
+        if isinstance(literal.value, str) and family(_bare(field.kind)) == "bool":
+            return "write `true` or `false`, without quotation marks"
+        if isinstance(literal.value, str) and _is_number(family(_bare(field.kind)), literal.value):
             return f"write `{literal.value}` without quotation marks"
         if not isinstance(literal.value, str) and family(_bare(field.kind)) == "text":
             return f'write `"{literal.text}"`, in quotation marks'
     return ""
 
 
-def _would_be(wanted: Family, text: str) -> bool:
-    """Whether a text, without its quotation marks, is a literal of the family."""
-    if wanted == "bool":
-        return text.lower() in ("true", "false")
+def _is_number(wanted: Family, text: str) -> bool:
+    """Whether a text would be a number without its quotation marks, where one is wanted."""
     return wanted == "number" and _NUMBER.fullmatch(text) is not None
 
 

@@ -146,3 +146,14 @@ def test_counts_leave_out_what_there_is_none_of() -> None:
     assert counted([UNKNOWN, WARNING, UNKNOWN]) == "2 errors, 1 warning"
     assert counted([WARNING, WARNING]) == "2 warnings"
     assert counted([UNKNOWN]) == "1 error"
+
+
+def test_of_very_many_a_hundred_are_shown_in_their_order_and_errors_before_warnings() -> None:
+    warnings = [Diagnostic("LP804", f"warning {line}", Span.of("a.md", line, 1)) for line in range(1, 131)]
+    error = Diagnostic("LP302", "the error", Span.of("b.md", 1, 1))
+    shown = full([*warnings, error], {})
+    assert shown.count("[LP") == 100
+    assert shown.endswith("… and 31 more; `--format concise` lists them all\n\n")
+    assert shown.index("warning 99") < shown.index("the error")
+    assert "warning 100" not in shown
+    assert concise([*warnings, error]).count("\n") == 131
