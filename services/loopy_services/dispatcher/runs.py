@@ -32,7 +32,11 @@ log = structlog.get_logger()
 
 
 class RunDecider:
-    """Moves runs on: for each fact, publishes what the core says must exist next."""
+    """Moves runs on: for each fact, publishes what the core says must exist next.
+
+    Decisions go by the time at which the server stored the fact. It is the same for every dispatcher, and the server's
+    clock is the one by which it fires timers.
+    """
 
     def __init__(self, bus: Bus, plan: Plan, plans: PlanStore, clock: Clock) -> None:
         self._bus = bus
@@ -66,7 +70,7 @@ class RunDecider:
         workflow = await self._workflow(state.started)
         if workflow is None:
             return await self._without_plan(message, state.started)
-        await self._perform(retry(workflow, state, due.step, due.attempt, self._clock.now()))
+        await self._perform(retry(workflow, state, due.step, due.attempt, message.time))
         return Ack()
 
     async def _move_on(self, message: Message, before: RunState, record: Record, started: RunStarted | None) -> Verdict:
@@ -75,7 +79,7 @@ class RunDecider:
         workflow = await self._workflow(started)
         if workflow is None:
             return await self._without_plan(message, started)
-        await self._perform(decide(workflow, before, record, self._clock.now()))
+        await self._perform(decide(workflow, before, record, message.time))
         return Ack()
 
     async def _without_plan(self, message: Message, started: RunStarted) -> Verdict:

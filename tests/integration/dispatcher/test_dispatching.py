@@ -1,6 +1,7 @@
 """The dispatcher on a real bus: events become runs, runs become attempts, each once."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import nats
@@ -20,6 +21,7 @@ from loopy_services.dispatcher import core
 from loopy_services.dispatcher.service import serve
 from tests.support.engine import (
     Behaviour,
+    ShiftedClock,
     executing,
     failure_until,
     finished_cascade,
@@ -122,6 +124,15 @@ async def test_a_failed_attempt_is_retried_by_a_timer_of_the_server(bus: Bus) ->
     assert await requests(bus) == ["w/a.1", "w/a.2", "w/a.3", "w/b.1"]
     fired = [message async for message in bus.read(TIMERS, [bus.subjects.under("fire", ">")])]
     assert len(fired) == 2
+
+
+async def test_a_dispatcher_with_a_wrong_clock_retries_in_time(bus: Bus) -> None:
+    of = project(workflow(step("a", retry=Retry(2, backoff_s=0.05))))
+    ahead = ShiftedClock(datetime.now(UTC) + timedelta(days=365))
+    async with serving(serve, bus, of, clock=ahead), executing(bus, {"a": failure_until(2)}):
+        await bus.publish_once(event_message(bus.subjects, event()))
+        cascade = await finished_cascade(bus, "e1")
+    assert [run.outcome for run in cascade.runs] == ["succeeded"]
 
 
 async def test_a_step_that_never_succeeds_ends_its_run_as_failed(bus: Bus) -> None:
