@@ -66,20 +66,35 @@ def announced(project: Path, whereabouts: Whereabouts) -> Iterator[None]:
 @contextmanager
 def sole_runner(project: Path) -> Iterator[None]:
     """Be the only `loopy run` of a project. CommandError names the other one; the lock ends with the process."""
-    import fcntl
-
-    (project / STATE).mkdir(exist_ok=True)
-    descriptor = os.open(project / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _runs_already(project, descriptor) from None
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        (project / STATE).mkdir(exist_ok=True)
+        descriptor = os.open(project / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unusable(project, error) from None
+    try:
+        _lock(project, descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(project: Path, descriptor: int) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except BlockingIOError:
+        raise _runs_already(project, descriptor) from None
+    except OSError as error:
+        raise _unusable(project, error) from None
+
+
+def _unusable(project: Path, error: OSError) -> CommandError:
+    return CommandError(
+        f"{project / STATE} cannot be written to: {error.strerror}", "a run keeps its state there, the store included"
+    )
 
 
 def _runs_already(project: Path, descriptor: int) -> CommandError:

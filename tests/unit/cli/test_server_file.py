@@ -63,3 +63,10 @@ def test_a_process_that_ended_is_not_alive() -> None:
     assert not is_alive(ended.pid)
     assert is_alive(os.getpid())
     assert not is_alive(2**70)
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".loopy").write_text("a file")
+    with pytest.raises(CommandError) as caught, sole_runner(tmp_path):
+        pass
+    assert caught.value.message == f"{tmp_path / '.loopy'} cannot be written to: File exists"
