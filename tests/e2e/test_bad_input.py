@@ -1,6 +1,7 @@
 """No file, no bytes and no flags make a command print a traceback."""
 
 import itertools
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from loopy.cli.commands import COMMANDS
 from loopy.cli.main import main
-from tests.support.command_line import loopy
+from tests.support.command_line import LOOPY, environment, loopy
 from tests.support.shop import write_shop
 
 ODD = ["", "-", "--", "-x", "--=", "\udcff", "a\nb", "\x1b[2J", "9" * 5000, "../..", "*", "🦊", "%s{0}", "=", "null"]
@@ -116,3 +117,13 @@ def test_an_encoding_that_cannot_say_it_says_it_otherwise(tmp_path: Path) -> Non
     done = loopy("init", "demo", cwd=tmp_path, env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
     assert done.returncode == 0
     assert "\\u2713" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_shows_nothing_and_is_no_error(closed: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"{LOOPY}" init demo {closed}'], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+        timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "demo" / "registry.yml").exists()

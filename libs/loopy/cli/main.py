@@ -101,7 +101,9 @@ def version() -> str:
 
 
 def _print_anything() -> None:
-    """Let a terminal of any encoding show what it can of our text, rather than fail."""
+    """Let a terminal of any encoding show what it can of our text, rather than fail; a closed stream shows nothing."""
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
