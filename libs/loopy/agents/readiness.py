@@ -48,7 +48,7 @@ def _agent_reasons(plan: Plan, agent: Agent, runtimes: Collection[str]) -> Itera
     if agent.runtime not in runtimes:
         yield (
             f"agent `{agent.name}` needs runtime `{agent.runtime}`, which is not installed; "
-            f"installed: {', '.join(sorted(runtimes))}"
+            f"there are {', '.join(sorted(runtimes))}. A rehearsal needs none"
         )
         return
     for kind, names in (("tools", agent.tools), ("skills", agent.skills)):
@@ -61,7 +61,7 @@ def _sandbox_reasons(sandbox: Sandbox, providers: Collection[str]) -> Iterator[s
     if sandbox.provider not in providers:
         yield (
             f"sandbox `{sandbox.name}` needs provider `{sandbox.provider}`, which is not installed; "
-            f"installed: {', '.join(sorted(providers))}"
+            f"there are {', '.join(sorted(providers))}. A rehearsal needs none"
         )
     elif sandbox.provider == "local" and sandbox.repos:
         yield f"sandbox `{sandbox.name}` has `repos`, which provider `local` does not clone"

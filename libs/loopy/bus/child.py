@@ -77,7 +77,7 @@ class Child:
         except BaseException as error:
             await _end(process)
             if isinstance(error, TimeoutError | EOFError):
-                raise ServerError(f"nats-server did not start: {last_lines(run, token)}") from error
+                raise ServerError(f"nats-server did not start: {last_lines(run, token, process.pid)}") from error
             raise
 
     @property
@@ -121,11 +121,14 @@ def dying_with_parent() -> Callable[[], None] | None:
     return before_exec
 
 
-def last_lines(run: Path, token: str) -> str:
-    """The end of the server's log, on one line, without the token."""
-    text = "".join(_read(run / name) for name in ("nats.log", "start.log"))
-    lines = [line.strip() for line in text.splitlines() if line.strip()][-LOG_LINES:]
-    return " | ".join(lines).replace(token, "…") or f"it left no word in {run}"
+def last_lines(run: Path, token: str, pid: int) -> str:
+    """The end of what the server of this process wrote, on one line, without the token.
+
+    Servers before it wrote into the same log; each line of theirs begins with another process's id.
+    """
+    log = [line for line in _read(run / "nats.log").splitlines() if line.startswith(f"[{pid}]")]
+    lines = [line.strip() for line in (*log, *_read(run / "start.log").splitlines()) if line.strip()]
+    return " | ".join(lines[-LOG_LINES:]).replace(token, "…") or f"it left no word in {run}"
 
 
 def _prepare(store: Path, run: Path, token: str, port: int) -> tuple[Path, int]:
