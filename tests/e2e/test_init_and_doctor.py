@@ -58,7 +58,7 @@ def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path) -> None:
     assert loopy("init", "demo", cwd=tmp_path).returncode == 0
     done = loopy("doctor", "demo", cwd=tmp_path)
     assert done.returncode == 1
-    assert "✗ agent `Writer` needs runtime `claude-code`, which is not installed" in done.stdout
+    assert "✗ runtime `claude-code` is not installed, which agents `Editor`, `Writer` would run in" in done.stdout
 
 
 def test_a_secret_that_git_knows_is_pointed_out(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Whether a plan can be executed with real agents: `loopy doctor` tells, and `loopy run` may refuse to start."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from loopy.compiler.plan import Agent, Plan, Sandbox
 
@@ -13,7 +13,9 @@ def unrunnable(plan: Plan, runtimes: Collection[str], providers: Collection[str]
 
     `runtimes` and `providers` are those that are installed. Agents that no step uses do not matter.
     """
-    reasons = [reason for agent in used_agents(plan) for reason in _agent_reasons(plan, agent, runtimes)]
+    agents = used_agents(plan)
+    reasons = [reason for agent in agents for reason in _tool_reasons(plan, agent, runtimes)]
+    reasons.extend(_runtime_reasons(agents, runtimes))
     for sandbox in used_sandboxes(plan):
         reasons.extend(_sandbox_reasons(sandbox, providers))
     return reasons
@@ -41,15 +43,11 @@ def used_sandboxes(plan: Plan) -> list[Sandbox]:
     return sorted({sandbox.name: sandbox for sandbox in needed}.values(), key=lambda sandbox: sandbox.name)
 
 
-def _agent_reasons(plan: Plan, agent: Agent, runtimes: Collection[str]) -> Iterator[str]:
+def _tool_reasons(plan: Plan, agent: Agent, runtimes: Collection[str]) -> Iterator[str]:
     for tool in agent.tools:
         if tool in plan.undefined_tools:
             yield f"tool `{tool}` of agent `{agent.name}` is not defined: write a @tool function `{tool}` under tools/"
     if agent.runtime not in runtimes:
-        yield (
-            f"agent `{agent.name}` needs runtime `{agent.runtime}`, which is not installed; "
-            f"there are {', '.join(sorted(runtimes))}. A rehearsal needs none"
-        )
         return
     for kind, names in (("tools", agent.tools), ("skills", agent.skills)):
         defined = [name for name in names if name not in plan.undefined_tools]
@@ -57,11 +55,25 @@ def _agent_reasons(plan: Plan, agent: Agent, runtimes: Collection[str]) -> Itera
             yield f"runtime `{agent.runtime}` cannot give agent `{agent.name}` its {kind} ({', '.join(defined)})"
 
 
+def _runtime_reasons(agents: Iterable[Agent], runtimes: Collection[str]) -> Iterator[str]:
+    """One reason for each runtime that is missing, however many agents need it."""
+    needing: dict[str, list[str]] = {}
+    for agent in agents:
+        if agent.runtime not in runtimes:
+            needing.setdefault(agent.runtime, []).append(f"`{agent.name}`")
+    for runtime, names in needing.items():
+        noun = "agent" if len(names) == 1 else "agents"
+        yield (
+            f"runtime `{runtime}` is not installed, which {noun} {', '.join(names)} would run in; "
+            f"installed: {', '.join(sorted(runtimes))}"
+        )
+
+
 def _sandbox_reasons(sandbox: Sandbox, providers: Collection[str]) -> Iterator[str]:
     if sandbox.provider not in providers:
         yield (
             f"sandbox `{sandbox.name}` needs provider `{sandbox.provider}`, which is not installed; "
-            f"there are {', '.join(sorted(providers))}. A rehearsal needs none"
+            f"installed: {', '.join(sorted(providers))}"
         )
     elif sandbox.provider == "local" and sandbox.repos:
         yield f"sandbox `{sandbox.name}` has `repos`, which provider `local` does not clone"

@@ -35,8 +35,8 @@ def test_everything_that_stands_in_the_way_is_listed() -> None:
     plan = planned(agent, Sandbox("s", provider="daytona"), undefined_tools={"open_pr": ("Fixer",)})
     assert unrunnable(plan, RUNTIMES, PROVIDERS) == [
         "tool `open_pr` of agent `Fixer` is not defined: write a @tool function `open_pr` under tools/",
-        "agent `Fixer` needs runtime `claude-code`, which is not installed; there are command, rehearsal. A rehearsal needs none",
-        "sandbox `s` needs provider `daytona`, which is not installed; there are local. A rehearsal needs none",
+        "runtime `claude-code` is not installed, which agent `Fixer` would run in; installed: command, rehearsal",
+        "sandbox `s` needs provider `daytona`, which is not installed; installed: local",
     ]
 
 
