@@ -36,6 +36,7 @@ class Cursor:
         self._waiting: deque[Msg] = deque()
         self._arrived = asyncio.Event()
         self._consumer_sequence = 0
+        self._missed = 0
         self.at_end = False
 
     async def open(self, config: dict[str, Any]) -> None:
@@ -97,11 +98,15 @@ class Cursor:
         return False
 
     async def look_for_end(self) -> None:
-        """Set `at_end` anew: what was to come next may have been deleted meanwhile. CursorLost."""
+        """Set `at_end` anew: what was to come may have been deleted meanwhile, or dropped on its way. CursorLost."""
         call = f"CONSUMER.INFO.{self._server_stream}.{self._name}"
         try:
             info = await self._connection.api(call, {})
         except (Unavailable, ApiRefused) as error:
             raise CursorLost from error
         delivered: int = info["delivered"]["consumer_seq"]
+        received = self._consumer_sequence + len(self._waiting)
+        if delivered > received and delivered == self._missed:
+            raise CursorLost  # it has had two looks' time to arrive
+        self._missed = delivered
         self.at_end = info["num_pending"] == 0 and delivered <= self._consumer_sequence
