@@ -61,6 +61,18 @@ class NatsServer:
         """End it gently."""
         self._end(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """Have it do nothing, with every connection open, until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, how: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(how)
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)
