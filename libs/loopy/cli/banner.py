@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from loopy.cli.look import LEADS_TO, Line, Piece, counted, date_time, line, shorten, table
+from loopy.cli.screen import LEADS_TO, Line, Piece, counted, date_time, line, shorten, table
 from loopy.compiler.plan import Plan, PollSource, WebhookSource
 
 WIDEST_LIST = 60

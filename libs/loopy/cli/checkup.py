@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from loopy.cli.look import counted
+from loopy.cli.screen import counted
 from loopy.cli.server_file import Whereabouts, is_alive, read_server_file
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ def _plan(project: Path, findings: list[Finding]) -> "Plan | None":
 
 
 def _agents(plan: "Plan") -> Iterator[Finding]:
+    from loopy.agents.installed import installed_runtimes
     from loopy.agents.readiness import plain_processes, unrunnable
-    from loopy.agents.runtimes import installed_runtimes
     from loopy.runs.unenforced import unenforced
-    from loopy.sandboxes.providers import installed_providers
+    from loopy.sandboxes.installed import installed_providers
 
     reasons = unrunnable(plan, installed_runtimes(), installed_providers())
     yield from (Finding("missing", reason) for reason in reasons)

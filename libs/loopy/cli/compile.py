@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopy.cli.exits import FAILED, OK, CommandError
-from loopy.cli.look import Screen
+from loopy.cli.screen import Screen
 
 if TYPE_CHECKING:
     from loopy.compiler.compile import Compiled

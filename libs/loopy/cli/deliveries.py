@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from loopy.cli.exits import OK
-from loopy.cli.look import (
+from loopy.cli.reach import Address, connected, find_bus
+from loopy.cli.screen import (
     BROKEN,
     DONE,
     Line,
@@ -22,7 +23,6 @@ from loopy.cli.look import (
     stdout_screen,
     table,
 )
-from loopy.cli.reach import Address, connected, find_bus
 
 if TYPE_CHECKING:
     from loopy.bus.client import Bus

@@ -3,8 +3,8 @@
 import argparse
 
 from loopy.cli.exits import FAILED, OK
-from loopy.cli.look import ATTENTION, BROKEN, DONE, Line, Piece, counted, line, print_json, stdout_screen
 from loopy.cli.projects import project_directory
+from loopy.cli.screen import ATTENTION, BROKEN, DONE, Line, Piece, counted, line, print_json, stdout_screen
 
 _SYMBOLS = {"ok": Piece(DONE, "ok"), "missing": Piece(BROKEN, "bad"), "attention": Piece(ATTENTION, "warn")}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from loopy.cli.exits import OK, CommandError
-from loopy.cli.look import print_json
+from loopy.cli.screen import print_json
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from loopy.cli.look import Line, Piece, line, short, table
-from loopy.cli.parcels import Parcel
+from loopy.cli.deliver_option import Parcel
+from loopy.cli.screen import Line, Piece, line, short, table
 from loopy.runs.cascade import Cascade
 
 LOOKED_BACK = "10m"

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from loopy.cli.exits import OK, CommandError
-from loopy.cli.look import DONE, Piece, Screen, line, stdout_screen
+from loopy.cli.screen import DONE, Piece, Screen, line, stdout_screen
 
 SCAFFOLD = Path(__file__).parent / "scaffold"
 GITIGNORE = Path(".gitignore")

@@ -111,7 +111,7 @@ def _print_anything() -> None:
 
 
 def _refuse(error: CommandError) -> int:
-    from loopy.cli.look import error_lines, stderr_screen
+    from loopy.cli.screen import error_lines, stderr_screen
 
     screen = stderr_screen()
     for line in error_lines(error.message, error.hint):

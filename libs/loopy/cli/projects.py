@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopy.cli.exits import FAILED, CommandError
-from loopy.cli.look import stderr_screen
+from loopy.cli.screen import stderr_screen
 from loopy.cli.server_file import STATE
 
 if TYPE_CHECKING:

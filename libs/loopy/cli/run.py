@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopy.cli.arguments import SERVICES
+from loopy.cli.deliver_option import packed
 from loopy.cli.exits import FAILED, OK, CommandError
-from loopy.cli.look import Piece, line, stderr_screen, stdout_screen
-from loopy.cli.parcels import packed
 from loopy.cli.projects import plan_of, project_directory
+from loopy.cli.screen import Piece, line, stderr_screen, stdout_screen
 from loopy.cli.server_file import STATE, sole_runner
 from loopy.cli.session import Session
 
@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
 
 def refuse_unrunnable(project: Path, plan: "Plan") -> None:
     """CommandError that lists what a run with real agents lacks."""
+    from loopy.agents.installed import installed_runtimes
     from loopy.agents.readiness import unrunnable
-    from loopy.agents.runtimes import installed_runtimes
-    from loopy.sandboxes.providers import installed_providers
+    from loopy.sandboxes.installed import installed_providers
 
     missing = unrunnable(plan, installed_runtimes(), installed_providers())
     if missing:

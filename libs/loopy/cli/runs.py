@@ -5,7 +5,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from loopy.cli.exits import OK, CommandError
-from loopy.cli.look import (
+from loopy.cli.parser import did_you_mean
+from loopy.cli.reach import Address, connected, find_bus
+from loopy.cli.screen import (
     BUSY,
     Line,
     Piece,
@@ -20,8 +22,6 @@ from loopy.cli.look import (
     stdout_screen,
     table,
 )
-from loopy.cli.parser import did_you_mean
-from loopy.cli.reach import Address, connected, find_bus
 
 if TYPE_CHECKING:
     from loopy.bus.client import Bus
@@ -77,7 +77,7 @@ def _rows(summaries: "list[RunSummary]") -> list[Line]:
 
 
 def _row(summary: "RunSummary", short_id: str) -> Line:
-    from loopy.cli.story import outcome_piece
+    from loopy.cli.fact_lines import outcome_piece
 
     outcome = outcome_piece(summary.outcome) if summary.outcome else Piece(f"{BUSY} running", "busy")
     took = duration(summary.duration_s) if summary.duration_s is not None else ""
@@ -126,8 +126,8 @@ def _attempts(state: "RunState") -> list[Any]:
 
 
 def _print_run(screen: Screen, state: "RunState", member: "CascadeRun | None") -> None:
-    from loopy.cli.outline import drawn, run_branch
-    from loopy.cli.story import event_lines, failed_lines
+    from loopy.cli.cascade_tree import drawn, run_branch
+    from loopy.cli.fact_lines import event_lines, failed_lines
 
     assert state.started is not None
     screen.lines(event_lines(state.started))

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from loopy.cli.banner import addresses, headline
-from loopy.cli.display import Display, display, summary
+from loopy.cli.cascade_display import Display, display, summary
+from loopy.cli.deliver_option import Parcel, Posted, events_of, post, stored_events
 from loopy.cli.exits import CommandError
 from loopy.cli.hints import after_once, command, while_it_serves
-from loopy.cli.look import Line, Piece, error_lines, line, stdout_screen
-from loopy.cli.parcels import Parcel, Posted, events_of, post, stored_events
 from loopy.cli.reach import Address, connected
+from loopy.cli.screen import Line, Piece, error_lines, line, stdout_screen
 from loopy.cli.server_file import Whereabouts, announced
 from loopy.cli.watching import facts
 from loopy.compiler.plan import Plan, plan_hash

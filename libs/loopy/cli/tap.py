@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from loopy.cli.exits import OK
-from loopy.cli.look import print_json, stdout_screen
 from loopy.cli.reach import Address, connected, find_bus
+from loopy.cli.screen import print_json, stdout_screen
 
 if TYPE_CHECKING:
     from loopy.bus.client import Bus
     from loopy.bus.messages import Message
     from loopy.bus.subjects import Subjects
-    from loopy.cli.tapped import Wanted
+    from loopy.cli.tap_messages import Wanted
 
 SETTLE_S = 0.05  # a message of one stream may reach us before an older one of another: so long is waited for it
 MOST_AHEAD = 1000
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _tap(args: argparse.Namespace, address: Address) -> int:
-    from loopy.cli.tapped import wanted_by
+    from loopy.cli.tap_messages import wanted_by
 
     async with connected(address, "tap") as bus:
         wanted = wanted_by(args.pattern, bus.subjects)
@@ -51,7 +51,7 @@ class _Printer:
         self._screen = stdout_screen()
 
     def print(self, message: "Message") -> None:
-        from loopy.cli.tapped import record_of, shown
+        from loopy.cli.tap_messages import record_of, shown
 
         if self.enough.is_set():
             return

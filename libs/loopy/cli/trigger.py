@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopy.cli.exits import FAILED, OK, CommandError
-from loopy.cli.look import Piece, line, stderr_screen, stdout_screen
 from loopy.cli.projects import find_project, plan_of
 from loopy.cli.reach import Address, connected, find_bus
+from loopy.cli.screen import Piece, line, stderr_screen, stdout_screen
 from loopy.cli.values import event_data
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def _published(bus: "Bus", event: "Event", plan: "Plan", *, wait: bool, ti
 
 
 async def _shown(bus: "Bus", event: "Event", plan: "Plan", after: int, timeout_s: float | None) -> int:
-    from loopy.cli.display import display, summary
+    from loopy.cli.cascade_display import display, summary
     from loopy.cli.watching import watch_cascade
     from loopy.compiler.plan import plan_hash
 

@@ -8,7 +8,7 @@ from loopy.runs.records import Record
 
 if TYPE_CHECKING:
     from loopy.bus.client import Bus
-    from loopy.cli.display import Display
+    from loopy.cli.cascade_display import Display
     from loopy.runs.cascade import Cascade
 
 

@@ -6,10 +6,10 @@ import msgspec
 
 from loopy.compiler.build import build_plan, limits_of
 from loopy.compiler.costs import check_costs
-from loopy.compiler.names import Broken, Names
-from loopy.compiler.naming import check_naming
+from loopy.compiler.name_rules import check_naming
 from loopy.compiler.plan import Plan
 from loopy.compiler.references import check_references
+from loopy.compiler.resolve import Broken, Names
 from loopy.compiler.schedules import check_schedules
 from loopy.compiler.sensors import check_webhooks
 from loopy.compiler.steps import check_steps

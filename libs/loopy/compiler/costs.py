@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from loopy.compiler.build import merged_agent, prices_of
 from loopy.compiler.catalogue import WITHOUT_MODEL, price_of
-from loopy.compiler.names import Names, Report
 from loopy.compiler.plan import Agent, Price
+from loopy.compiler.resolve import Names, Report
 from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.diagnostics.span import Span
 from loopy.diagnostics.suggest import did_you_mean

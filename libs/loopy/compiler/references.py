@@ -1,7 +1,7 @@
 """What the registry, steps and sensors refer to: it must exist."""
 
 from loopy.compiler.catalogue import PROVIDERS, RUNTIMES
-from loopy.compiler.names import AGENT, EVENT, SANDBOX, SKILL, Broken, Names, Report, report_repeats
+from loopy.compiler.resolve import AGENT, EVENT, SANDBOX, SKILL, Broken, Names, Report, report_repeats
 from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.diagnostics.span import Span
 from loopy.diagnostics.suggest import did_you_mean, listed

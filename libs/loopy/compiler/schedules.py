@@ -1,7 +1,7 @@
 """Times: cron expressions, zones, waits, and the keys that only an entry step or a schedule may have."""
 
 from loopy.compiler.catalogue import RETENTION_S
-from loopy.compiler.names import Report
+from loopy.compiler.resolve import Report
 from loopy.compiler.workflows import Shape
 from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.diagnostics.span import Span

@@ -1,6 +1,6 @@
 """Sensors among each other: each webhook path leads to one of them."""
 
-from loopy.compiler.names import Report
+from loopy.compiler.resolve import Report
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.project.model import SensorDecl, Word
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from loopy.compiler.conditions import check_condition
 from loopy.compiler.fault import Fault, Place, place_in_prose, place_in_word
-from loopy.compiler.names import Broken, Names, Report
-from loopy.compiler.naming import can_be_read
+from loopy.compiler.name_rules import can_be_read
 from loopy.compiler.prose import check_prose
+from loopy.compiler.resolve import Broken, Names, Report
 from loopy.compiler.scope import NOTHING_KNOWN, Scope, Source
 from loopy.compiler.workflows import Shape
 from loopy.project.model import FieldDecl, OnCron, OnEvent, StepDecl

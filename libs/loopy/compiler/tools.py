@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from loopy.compiler.catalogue import BUILT_IN_TOOLS
-from loopy.compiler.names import Broken, Names, Report
+from loopy.compiler.resolve import Broken, Names, Report
 from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.diagnostics.suggest import did_you_mean, listed
 from loopy.project.model import AgentDecl, RegistryDecl, Word

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from loopy.compiler.graph import Graph
-from loopy.compiler.names import Names, Report
 from loopy.compiler.plan import Limits
+from loopy.compiler.resolve import Names, Report
 from loopy.compiler.workflows import Shape
 from loopy.diagnostics.diagnostic import Diagnostic
 from loopy.diagnostics.span import Span

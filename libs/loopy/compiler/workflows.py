@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from loopy.compiler.graph import Graph
-from loopy.compiler.names import Broken, Report, report_repeats
+from loopy.compiler.resolve import Broken, Report, report_repeats
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.diagnostics.span import Span
 from loopy.diagnostics.suggest import nearest

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from loopy.agents.harness import Assignment, Harness, HarnessError
 from loopy.agents.hints import read_hint
+from loopy.agents.installed import Runtimes
 from loopy.agents.readiness import sandbox_of
-from loopy.agents.runtimes import Runtimes
 from loopy.compiler.plan import Agent, Plan, Sandbox
 from loopy.runs.records import AttemptRequested
+from loopy.sandboxes.installed import Providers
 from loopy.sandboxes.provider import Placement, SandboxError, SandboxSession
-from loopy.sandboxes.providers import Providers
 from loopy_services.executor import core
 
 

@@ -12,8 +12,8 @@ import socket
 import structlog
 
 from loopy.agents.harness import HarnessError
+from loopy.agents.installed import Runtimes
 from loopy.agents.readiness import plain_processes, used_sandboxes
-from loopy.agents.runtimes import Runtimes
 from loopy.bus.client import Bus
 from loopy.bus.codec import Undecodable, read_record, record_message
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict
@@ -23,7 +23,7 @@ from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.kit.service import Host
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
-from loopy.sandboxes.providers import Providers, installed_providers
+from loopy.sandboxes.installed import Providers, installed_providers
 from loopy_services.executor import core
 from loopy_services.executor.execution import Execution
 from loopy_services.executor.sweeper import Sweeper

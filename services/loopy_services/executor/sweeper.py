@@ -6,8 +6,8 @@ import structlog
 
 from loopy.bus.client import Bus
 from loopy.bus.streams import RUNS
+from loopy.sandboxes.installed import Providers
 from loopy.sandboxes.provider import Provider
-from loopy.sandboxes.providers import Providers
 
 _log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ import io
 from loopy.bus.client import Bus
 from loopy.bus.codec import record_message
 from loopy.bus.streams import RUNS, stream_name
-from loopy.cli.display import Display
-from loopy.cli.look import Screen
+from loopy.cli.cascade_display import Display
+from loopy.cli.screen import Screen
 from loopy.cli.watching import watch_cascade
 from loopy.runs.records import EventRouted
 from tests.support.facts import NOW, PLAN

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from loopy.agents.harness import Assignment, Reply
-from loopy.agents.runtimes import Runtimes
+from loopy.agents.installed import Runtimes
 from loopy.bus.client import Bus
 from loopy.bus.codec import plan_message, read_dead, record_message
 from loopy.bus.messages import Outgoing

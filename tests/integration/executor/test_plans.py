@@ -5,14 +5,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from loopy.agents.runtimes import Runtimes
+from loopy.agents.installed import Runtimes
 from loopy.bus.client import Bus
 from loopy.bus.messages import DeadLetter, Message, Outgoing, RetryAfter
 from loopy.bus.plans import KEPT_PLANS, PlanStore
 from loopy.bus.streams import ATTEMPTS, RUNS
 from loopy.clock import SystemClock
 from loopy.compiler.plan import Limits, Plan, plan_hash
-from loopy.sandboxes.providers import Providers
+from loopy.sandboxes.installed import Providers
 from loopy_services.executor.execution import Execution
 from loopy_services.executor.service import PLAN_DELIVERIES, Executor
 from tests.integration.executor.desk import failure, planned, publish, requested

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from loopy.agents.harness import HarnessError
+from loopy.agents.installed import Runtimes, installed_runtimes
 from loopy.agents.readiness import plain_processes, unrunnable
-from loopy.agents.runtimes import Runtimes, installed_runtimes
 from loopy.compiler.plan import Agent, EventTrigger, Plan, Sandbox, Step, Workflow
+from loopy.sandboxes.installed import Providers, installed_providers
 from loopy.sandboxes.provider import SandboxError
-from loopy.sandboxes.providers import Providers, installed_providers
 
 RUNTIMES = ("command", "rehearsal")
 PROVIDERS = ("local",)

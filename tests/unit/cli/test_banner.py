@@ -3,7 +3,7 @@
 import pytest
 
 from loopy.cli.banner import addresses, headline, interval
-from loopy.cli.look import plain
+from loopy.cli.screen import plain
 from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor, WebhookSource
 from tests.support.facts import NOW, step, workflow
 

@@ -6,11 +6,11 @@ from datetime import UTC
 import msgspec
 import pytest
 
-from loopy.cli.display import Display, LiveDisplay, summary
-from loopy.cli.look import Screen, clock_time, line, plain
-from loopy.cli.outline import Branch, cascade_branches, drawn
-from loopy.cli.sightings import Sightings
-from loopy.cli.story import told
+from loopy.cli.cascade_display import Display, LiveDisplay, summary
+from loopy.cli.cascade_tree import Branch, cascade_branches, drawn
+from loopy.cli.fact_lines import told
+from loopy.cli.screen import Screen, clock_time, line, plain
+from loopy.cli.seen_facts import SeenFacts
 from loopy.runs.ids import emitted_id, run_id
 from loopy.runs.records import EventRouted, Record, Refusal, RoutedRun, RunEnded, StepSkipped
 from tests.support.facts import NOW, PLAN, Facts, at, emitted, event, plan, step, workflow
@@ -120,7 +120,7 @@ def test_facts_of_a_run_whose_beginning_was_missed_are_told_all_the_same() -> No
 
 
 def test_the_tree_shows_what_is_still_to_come() -> None:
-    seen = Sightings({PLAN: plan(TRIAGE, RESOLVE)})
+    seen = SeenFacts({PLAN: plan(TRIAGE, RESOLVE)})
     for record in whole_cascade()[:7]:
         seen.add(record)
     (branch,) = cascade_branches(seen.cascade("e1"))
@@ -161,7 +161,7 @@ async def test_on_a_terminal_the_finished_tree_stays(monkeypatch: pytest.MonkeyP
 
 
 def test_told_gives_nothing_for_a_second_run_of_the_same_event() -> None:
-    seen = Sightings({})
+    seen = SeenFacts({})
     other = workflow(step("look"), name="zeta")
     seen.add(routed("e1", "Incident", "e1", "triage", "zeta"))
     first, second = Facts(TRIAGE).started(), Facts(other).started()

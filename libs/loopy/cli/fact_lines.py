@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, assert_never
 
-from loopy.cli.look import (
+from loopy.cli.screen import (
     BROKEN,
     DONE,
     LEADS_TO,
@@ -18,7 +18,7 @@ from loopy.cli.look import (
     shorten,
     values,
 )
-from loopy.cli.sightings import Sightings
+from loopy.cli.seen_facts import SeenFacts
 from loopy.runs.records import (
     AttemptFailed,
     AttemptRequested,
@@ -43,7 +43,7 @@ _WHY_SKIPPED: dict[Literal["when", "predecessors"], str] = {
 _LIMITS = {"cascade_hops": "hops in one cascade", "cascade_runs": "runs in one cascade"}
 
 
-def told(record: Record, seen: Sightings) -> list[Line]:
+def told(record: Record, seen: SeenFacts) -> list[Line]:
     """A fact that `seen` has taken in already, as lines."""
     match record:
         case EventRouted():
@@ -123,7 +123,7 @@ def _failure_lines(failure: AttemptFailed) -> list[Line]:
     return [line(Piece(f"  {BROKEN} ", "bad"), heading), *(line(f"      {other}") for other in others)]
 
 
-def _begun(started: RunStarted, seen: Sightings) -> list[Line]:
+def _begun(started: RunStarted, seen: SeenFacts) -> list[Line]:
     """The event with all that it started, told with its first run; the others of its runs are in that line too."""
     event = started.event
     routed = seen.route(event.cascade, event.id)
@@ -150,7 +150,7 @@ def _step_line(workflow: str, step: str, *pieces: str | Piece) -> Line:
     return line(f"  {f'{workflow}/{step}':<{_NAME_WIDTH}}  ", *pieces)
 
 
-def _ended(ended: RunEnded, seen: Sightings) -> Line:
+def _ended(ended: RunEnded, seen: SeenFacts) -> Line:
     started = seen.run(ended.run).started
     took = f"  {duration((ended.at - started.at).total_seconds())}" if started is not None else ""
     why = (

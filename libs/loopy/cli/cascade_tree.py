@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
-from loopy.cli.look import (
+from loopy.cli.fact_lines import outcome_piece, refusal_line
+from loopy.cli.screen import (
     BROKEN,
     BUSY,
     DONE,
@@ -22,7 +23,6 @@ from loopy.cli.look import (
     shorten,
     values,
 )
-from loopy.cli.story import outcome_piece, refusal_line
 from loopy.runs.cascade import Cascade, CascadeEvent, CascadeRun, CascadeStep, Progress
 
 if TYPE_CHECKING:

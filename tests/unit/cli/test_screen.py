@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopy.cli.look import (
+from loopy.cli.screen import (
     Piece,
     Screen,
     clock_time,

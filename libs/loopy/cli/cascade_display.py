@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from loopy.cli.look import Line, Piece, Screen, counted, duration, line
-from loopy.cli.outline import cascade_branches, rich_tree
-from loopy.cli.sightings import Sightings
-from loopy.cli.story import told
+from loopy.cli.cascade_tree import cascade_branches, rich_tree
+from loopy.cli.fact_lines import told
+from loopy.cli.screen import Line, Piece, Screen, counted, duration, line
+from loopy.cli.seen_facts import SeenFacts
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade
 from loopy.runs.records import EventRouted, Record, RunEnded
@@ -26,7 +26,7 @@ class Display:
 
     def __init__(self, screen: Screen, plans: Mapping[str, Plan], only: str | None = None) -> None:
         self.screen = screen
-        self.seen = Sightings(plans)
+        self.seen = SeenFacts(plans)
         self._only = only
 
     def __enter__(self) -> Self:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from loopy.compiler.catalogue import RESERVED_PREFIXES
-from loopy.compiler.names import Report
+from loopy.compiler.resolve import Report
 from loopy.diagnostics.diagnostic import Diagnostic, Label
 from loopy.project.model import Located, ProjectDecl, Word
 

@@ -18,7 +18,7 @@ from loopy.runs.records import (
 from loopy.runs.state import RunState, evolve
 
 
-class Sightings:
+class SeenFacts:
     """Every fact seen so far. `plans`, by hash, let steps be shown that have no fact yet."""
 
     def __init__(self, plans: Mapping[str, Plan]) -> None:

@@ -10,8 +10,8 @@ from loopy.bus.codec import event_message, record_message
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.subjects import Subjects
 from loopy.cli.exits import CommandError
-from loopy.cli.look import clock_time, plain
-from loopy.cli.tapped import record_of, shown, wanted_by
+from loopy.cli.screen import clock_time, plain
+from loopy.cli.tap_messages import record_of, shown, wanted_by
 from tests.support.facts import NOW, Facts, event, step, workflow
 
 SUBJECTS = Subjects("acme")

@@ -10,8 +10,8 @@ from loopy.bus.messages import Message
 from loopy.bus.streams import EVENTS, RUNS, STREAMS, Stream
 from loopy.bus.subjects import Subjects
 from loopy.cli.exits import CommandError
-from loopy.cli.look import Line, Piece, clock_time, line, short, shorten, values
-from loopy.cli.story import source_words
+from loopy.cli.fact_lines import source_words
+from loopy.cli.screen import Line, Piece, clock_time, line, short, shorten, values
 from loopy.runs.records import EventRouted, Record
 
 WIDEST = 300
