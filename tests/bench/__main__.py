@@ -14,7 +14,7 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if module.name not in _OTHERS)
 
 
-_OTHERS = ("__main__", "rows")
+_OTHERS = ("__main__", "processes", "pump", "rows", "workload")
 
 
 def main(wanted: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-Unit = Literal["s", "ms", "/s"]
+Unit = Literal["s", "ms", "µs", "/s"]
 
 
 class Row(msgspec.Struct, frozen=True):

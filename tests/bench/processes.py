@@ -1,0 +1,24 @@
+"""What the processes of a benchmark take: the CPU time of this one and of all that descend from it."""
+
+import os
+from pathlib import Path
+
+
+def cpu_seconds() -> float:
+    """The CPU time that this process and its living descendants have taken so far; Linux only."""
+    stats = [stat for entry in Path("/proc").iterdir() if entry.name.isdecimal() and (stat := _stat(entry)) is not None]
+    family, grown = {os.getpid()}, True
+    while grown:
+        children = {pid for pid, parent, _ in stats if parent in family} - family
+        family |= children
+        grown = bool(children)
+    return sum(ticks for pid, _, ticks in stats if pid in family) / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(entry: Path) -> tuple[int, int, int] | None:
+    """(pid, parent's pid, ticks in user and system mode); None when the process has just ended."""
+    try:
+        fields = (entry / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(entry.name), int(fields[1]), int(fields[11]) + int(fields[12])
