@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt lint types imports test bench check clean
+.PHONY: help setup run fmt lint types imports test test-sim test-crash bench check clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Two stamps, so that `make run` installs only what running needs.
 $(VENV)/.run: pyproject.toml
@@ -47,10 +47,17 @@ imports: setup ## Check the import contracts of ARCHITECTURE.md
 test: setup ## Run every test (a real nats-server, no network)
 	@$(BIN)/python -m pytest
 
+test-sim: setup ## Simulate crashes, losses and delays: SEEDS=2000 of them, or replay SEED=…
+	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000))
+
+test-crash: setup ## Kill processes and servers for minutes, lose nothing (SEED=n plays one again)
+	@$(BIN)/python -m tests.crash $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m pytest -m cluster -s tests/cluster
+
 bench: setup ## Measure what the README claims; prints medians and ratios
 	@$(BIN)/python -m tests.bench
 
-check: lint types imports test ## Everything CI checks
+check: lint types imports test test-sim ## Everything CI checks
 
 clean: ## Remove the virtual environment and every cache
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/.loopy

@@ -17,6 +17,7 @@ from loopy.bus.errors import BusError, Unavailable
 from loopy.bus.memory.server import Answer, MemoryServer
 from loopy.bus.memory.wildcards import matches
 
+INBOX = "_INBOX_"
 _SENDABLE = re.compile(r"[^\s]+")
 _NOBODY = cast("Client", None)  # our messages belong to no client of NATS
 
@@ -108,7 +109,6 @@ class MemoryConnection:
         self._closed = asyncio.Event()
         self._inboxes = itertools.count(1)
         self._subscriptions: dict[str, MemorySubscription] = {}
-        server.watchers.append(self._watch)
 
     @property
     def connected(self) -> bool:
@@ -138,8 +138,6 @@ class MemoryConnection:
         self._closed.set()
         for subscription in list(self._subscriptions.values()):
             subscription.break_off()
-        if self._watch in self._server.watchers:
-            self._server.watchers.remove(self._watch)
 
     async def flush(self) -> None:
         """Return when something that is sent now would have reached the server."""
@@ -165,14 +163,9 @@ class MemoryConnection:
         self.check_open()
         if not _SENDABLE.fullmatch(subject):
             raise BusError(f"{subject!r} cannot be sent to: bad subject")
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[list[Answer]] = loop.create_future()
+        answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         self._carry(subject, payload, headers or {}, "", answered)
-        giving_up = loop.call_later(REQUEST_TIMEOUT_S, _give_up, answered, subject)
-        try:
-            answers = await answered
-        finally:
-            giving_up.cancel()
+        answers = await answered
         if not answers:
             raise Unavailable(f"nobody listens on {subject}")
         return [Msg(_NOBODY, subject, "", answer.payload, answer.headers) for answer in answers]
@@ -191,7 +184,7 @@ class MemoryConnection:
 
     def new_inbox(self) -> str:
         """A subject of this connection's own."""
-        return f"_INBOX_{self.name}.{next(self._inboxes)}"
+        return f"{INBOX}{self.name}.{next(self._inboxes)}"
 
     async def subscribe(self, subject: str, receive: Callable[[Msg], Awaitable[None]]) -> MemorySubscription:
         """Have `receive` called with every message of a subject."""
@@ -199,10 +192,17 @@ class MemoryConnection:
         key = f"{subject} {next(self._inboxes)}"
 
         def end() -> None:
-            self._subscriptions.pop(key, None)
+            if self._subscriptions.pop(key, None) is not None and watches:
+                self._server.watchers.remove(watch)
 
-        subscription = MemorySubscription(subject, receive, end)
-        self._subscriptions[key] = subscription
+        def watch(published: str, payload: bytes, headers: dict[str, str]) -> None:
+            if matches(subject, published):
+                self._send(subscription, published, payload, headers, "")
+
+        watches = not subject.startswith(INBOX)
+        subscription = self._subscriptions[key] = MemorySubscription(subject, receive, end)
+        if watches:
+            self._server.watchers.append(watch)
         return subscription
 
     async def messages(self, subject: str) -> AsyncGenerator[Msg]:
@@ -230,12 +230,14 @@ class MemoryConnection:
         """Send a message to whoever is subscribed to `to`, unless it is lost on the way."""
         for subscription in list(self._subscriptions.values()):
             if matches(subscription.subject, to):
-                takes_s = self._line.homeward(to)
-                if takes_s is not None:
-                    subscription.send(Msg(_NOBODY, subject, reply, payload, headers), takes_s)
+                self._send(subscription, subject, payload, headers, reply)
 
-    def _watch(self, subject: str, payload: bytes, headers: dict[str, str]) -> None:
-        self.deliver(subject, subject, payload, headers, "")
+    def _send(
+        self, subscription: MemorySubscription, subject: str, payload: bytes, headers: dict[str, str], reply: str
+    ) -> None:
+        takes_s = self._line.homeward(subscription.subject)
+        if takes_s is not None:
+            subscription.send(Msg(_NOBODY, subject, reply, payload, headers), takes_s)
 
     def _carry(
         self,
@@ -245,15 +247,21 @@ class MemoryConnection:
         reply: str,
         answered: "asyncio.Future[list[Answer]] | None",
     ) -> None:
-        """Take something to the server, and its answers back."""
+        """Take something to the server, and its answers back; whoever waits for one does so only for so long."""
 
         def arrive() -> None:
             answers = self._server.receive(self, subject, payload, headers, reply)
-            takes_back_s = self._line.homeward(subject) if answered is not None else None
-            if answered is not None and takes_back_s is not None:
-                _after(takes_back_s, _settle, answered, answers)
+            if answered is not None and patience_s > 0:
+                takes_back_s = self._line.homeward(subject)
+                if takes_back_s is not None and takes_back_s < patience_s:
+                    _after(takes_back_s, _settle, answered, answers)
+                else:
+                    _after(patience_s, _give_up, answered, subject)
 
         takes_s = self._line.outward(subject)
+        patience_s = REQUEST_TIMEOUT_S - (REQUEST_TIMEOUT_S if takes_s is None else takes_s)
+        if answered is not None and patience_s <= 0:
+            _after(REQUEST_TIMEOUT_S, _give_up, answered, subject)
         if takes_s is not None:
             _after(takes_s, arrive)
 

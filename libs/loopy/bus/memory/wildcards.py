@@ -3,18 +3,19 @@
 import re
 from functools import lru_cache
 
+_TOKENS = {"*": r"[^.]+", ">": r".+"}
+
 
 def matches(wanted: str, subject: str) -> bool:
     """Whether a filter, or a literal subject, selects a subject."""
-    return wanted == subject or (("*" in wanted or ">" in wanted) and _pattern(wanted).fullmatch(subject) is not None)
+    return wanted == subject or matches_any((wanted,), subject)
 
 
 def matches_any(wanted: tuple[str, ...], subject: str) -> bool:
     """Whether one of the filters selects a subject."""
-    return any(matches(one, subject) for one in wanted)
+    return _pattern(wanted).fullmatch(subject) is not None
 
 
 @lru_cache(maxsize=4096)
-def _pattern(wanted: str) -> re.Pattern[str]:
-    tokens = {"*": r"[^.]+", ">": r".+"}
-    return re.compile(r"\.".join(tokens.get(token, re.escape(token)) for token in wanted.split(".")))
+def _pattern(wanted: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(r"\.".join(_TOKENS.get(t, re.escape(t)) for t in one.split(".")) for one in wanted))

@@ -1,0 +1,63 @@
+"""Agents as they are: slow at times, failing at times, never answering the same twice."""
+
+import asyncio
+import random
+
+from loopy.agents.harness import Assignment, Harness, HarnessError, Reply
+from loopy.agents.installed import Runtimes
+from loopy.sandboxes.provider import SandboxSession
+from tests.sim.history import Execution, History
+
+LONGER_THAN_ACK_WAIT_S = (35.0, 70.0)
+
+
+class SimulatedAgent:
+    """The agent of one executor. Everything it does follows from the seed, and is written into the history."""
+
+    needs_sandbox = False
+
+    def __init__(self, process: str, rng: random.Random, history: History, failing: float, slow: float) -> None:
+        self._process = process
+        self._rng = rng
+        self._history = history
+        self._failing = failing
+        self._slow = slow
+
+    async def run(self, assignment: Assignment, sandbox: SandboxSession | None) -> Reply:
+        """Answer after a while, or fail."""
+        asked, loop = assignment.attempt, asyncio.get_running_loop()
+        execution = Execution(self._process, asked.run, asked.step, asked.attempt, loop.time())
+        self._history.executions.append(execution)
+        answer = self._answer(assignment)
+        await asyncio.sleep(self._takes_s())
+        execution.ended = loop.time()
+        if isinstance(answer, HarnessError):
+            raise answer
+        return answer
+
+    def _takes_s(self) -> float:
+        if self._rng.random() < self._slow:
+            return self._rng.uniform(*LONGER_THAN_ACK_WAIT_S)
+        return self._rng.uniform(0.01, 3.0) if self._rng.random() < 0.8 else self._rng.uniform(4.0, 12.0)
+
+    def _answer(self, assignment: Assignment) -> Reply | HarnessError:
+        if self._rng.random() < self._failing:
+            return HarnessError("no_answer", "it did not feel like it", retryable=self._rng.random() < 0.8)
+        output = {"n": self._rng.randint(0, 9) if self._rng.random() > self._failing / 3 else "a lot"}
+        emits = {emission.event: self._payloads() for emission in assignment.step.emits}
+        return Reply(output, emits)
+
+    def _payloads(self) -> list[dict[str, int]]:
+        return [{"n": self._rng.randint(0, 9)} for _ in range(self._rng.randint(0, 2))]
+
+
+class OneRuntime(Runtimes):
+    """Has one harness, whatever is asked for."""
+
+    def __init__(self, harness: Harness) -> None:
+        super().__init__()
+        self._harness = harness
+
+    def get(self, name: str) -> Harness:
+        """The one."""
+        return self._harness
