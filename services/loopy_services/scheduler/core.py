@@ -23,7 +23,7 @@ LONGEST_SLEEP = timedelta(seconds=30)
 
 
 class Due(msgspec.Struct, frozen=True):
-    """What becomes of a schedule's due times: those to fire, oldest first, and the newest one to pass over.
+    """What becomes of a schedule's due times: those to fire, oldest first, and the newest one to pass over before.
 
     `held` says that there are others, to be looked at again when the run under way has ended.
     """
@@ -46,9 +46,12 @@ def due(trigger: CronTrigger, since: datetime, now: datetime, *, under_way: bool
     wanted = _caught_up(trigger, times, now)
     if not wanted or (under_way and trigger.overlap == "skip"):
         return Due(passed=times[-1])
+    if under_way and trigger.overlap == "queue":
+        return Due(held=True)
+    passed = max((at for at in times if at < wanted[0]), default=None)
     if trigger.overlap == "queue":
-        return Due(held=True) if under_way else Due(fire=wanted[:1], held=len(wanted) > 1)
-    return Due(fire=wanted)
+        return Due(wanted[:1], passed, held=len(wanted) > 1)
+    return Due(wanted, passed)
 
 
 def due_poll(source: PollSource, since: datetime, now: datetime) -> datetime | None:

@@ -33,10 +33,15 @@ class Marks:
 
     async def counts_from(self, kind: str, name: str, declared: CronTrigger | PollSource, now: datetime) -> datetime:
         """The instant behind which due times are open: the newest of first seen, last fired, last passed over."""
-        marks = [await self._seen(name, declared, now), await self.newest(kind, name, now)]
+        seen = await self._seen(name, declared, now)
         if kind == "cron":
-            marks.append(await self.newest("passed", name, now))
-        return max(mark for mark in marks if mark is not None)
+            return await self.dealt_with(name, seen, now)
+        return max(seen, await self.newest(kind, name, now) or seen)
+
+    async def dealt_with(self, workflow: str, since: datetime, now: datetime) -> datetime:
+        """The newest due time of a schedule that was fired or passed over, by whichever replica; at least `since`."""
+        marks = (await self.newest("cron", workflow, now), await self.newest("passed", workflow, now))
+        return max([since, *(mark for mark in marks if mark is not None)])
 
     async def newest(self, kind: str, name: str, now: datetime) -> datetime | None:
         """The time in the newest subject `firing.<kind>.<name>.<unix>`, or None.

@@ -64,15 +64,17 @@ class Scheduler:
         since = self._schedules_since[name]
         if due(trigger, since, now, under_way=False).is_empty:
             return False
+        # In this order, so that what another replica fires meanwhile is not taken for the run of an earlier due time.
         under_way = trigger.overlap != "allow" and await self._marks.under_way(name, now)
+        since = self._schedules_since[name] = await self._marks.dealt_with(name, since, now)
         now_due = due(trigger, since, now, under_way=under_way)
-        for at in now_due.fire:
-            await self._publish_firing(name, at, now)
-            self._schedules_since[name] = at
         if now_due.passed is not None:
             await self._marks.pass_over(name, now_due.passed)
             self._schedules_since[name] = now_due.passed
             log.info("firing.passed", schedule=name, scheduled_at=now_due.passed.isoformat(), under_way=under_way)
+        for at in now_due.fire:
+            await self._publish_firing(name, at, now)
+            self._schedules_since[name] = at
         return now_due.held
 
     async def _publish_firing(self, name: str, at: datetime, now: datetime) -> None:

@@ -202,3 +202,13 @@ async def test_a_scheduler_without_schedules_waits_to_be_told_to_stop(bus: Bus) 
     async with asyncio.timeout(5), serving(serve, bus, Plan()):
         pass
     assert await times(bus) == []
+
+
+async def test_what_one_scheduler_fired_is_not_passed_over_by_another(bus: Bus) -> None:
+    schedulers = [Scheduler(bus, HOURLY), Scheduler(bus, HOURLY)]
+    for scheduler in schedulers:
+        await scheduler.start(on("08:59:00"))
+    for scheduler in schedulers:
+        await scheduler.fire(on("09:00:00"))
+    assert await times(bus) == ["09:00"]
+    assert await bus.last(EVENTS, bus.subjects.under("firing", "passed", ">")) is None

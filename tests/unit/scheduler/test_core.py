@@ -33,7 +33,7 @@ def test_on_time_a_schedule_fires_once(catch_up: CatchUp) -> None:
 @pytest.mark.parametrize(
     ("catch_up", "expected"),
     [
-        ("one", Due((at("11:00:00"),))),
+        ("one", Due((at("11:00:00"),), passed=at("10:00:00"))),
         ("all", Due((at("09:00:00"), at("10:00:00"), at("11:00:00")))),
         ("none", Due(passed=at("11:00:00"))),
     ],
@@ -43,14 +43,16 @@ def test_due_times_that_were_missed_are_made_up_for_as_catch_up_says(catch_up: C
 
 
 def test_without_catch_up_a_firing_that_is_a_little_late_is_still_on_time() -> None:
-    assert due(hourly("none"), at("06:00:00"), at("09:00:59"), under_way=False) == Due((at("09:00:00"),))
+    expected = Due((at("09:00:00"),), passed=at("08:00:00"))
+    assert due(hourly("none"), at("06:00:00"), at("09:00:59"), under_way=False) == expected
 
 
 def test_all_means_at_most_the_newest_hundred() -> None:
     every_minute = CronTrigger("* * * * *", catch_up="all")
-    fired = due(every_minute, at("00:00:00", day=1), at("12:00:00"), under_way=False).fire
-    assert len(fired) == 100
-    assert (fired[0], fired[-1]) == (at("10:21:00"), at("12:00:00"))
+    found = due(every_minute, at("00:00:00", day=1), at("12:00:00"), under_way=False)
+    assert len(found.fire) == 100
+    assert (found.fire[0], found.fire[-1]) == (at("10:21:00"), at("12:00:00"))
+    assert found.passed == at("10:20:00")
 
 
 def test_a_yearly_schedule_is_made_up_for_after_months() -> None:
