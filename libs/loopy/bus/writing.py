@@ -5,18 +5,15 @@ import re
 import msgspec
 
 from loopy.bus.api import check_reply
-from loopy.bus.errors import ApiRefused, MessageTooLarge
+from loopy.bus.errors import ApiRefused
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.retrying import patiently
+from loopy.bus.sizes import check_size
 from loopy.bus.transport import Transport
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
 WRONG_SEQUENCE = 10071
-# A line of protocol holds subject, reply and sizes in 4,096 bytes; beyond it the connection is lost for good.
-SUBJECT_BYTES = 2048
-# JetStream keeps the length of a message's headers in 16 bits.
-HEADER_BYTES = 65_535
 _SEQUENCE = re.compile(r"\d+$")
 
 
@@ -56,17 +53,6 @@ async def _publish(connection: Transport, message: Outgoing, expectation: dict[s
         return Stored(_decode_ack(reply).seq, first=True)
 
     return await patiently(connection, attempt)
-
-
-def check_size(subject: str, payload: bytes, headers: dict[str, str], limit: int) -> None:
-    """MessageTooLarge before the server would close the connection over it; `limit` is its `max_payload`."""
-    header_bytes = 12 + sum(len(key) + len(value.encode()) + 4 for key, value in headers.items())
-    if len(subject) > SUBJECT_BYTES:
-        raise MessageTooLarge(f"{subject[:60]}…", "subject", len(subject), SUBJECT_BYTES)
-    if header_bytes > HEADER_BYTES:
-        raise MessageTooLarge(subject, "headers", header_bytes, HEADER_BYTES)
-    if header_bytes + len(payload) > limit:
-        raise MessageTooLarge(subject, "headers and payload", header_bytes + len(payload), limit)
 
 
 _decode_ack = msgspec.json.Decoder(_PubAck).decode

@@ -8,6 +8,7 @@ import msgspec
 
 from loopy.bus.codec import Firing, event_message, firing_done_message, record_message
 from loopy.bus.messages import DeadLetter, Outgoing, RetryAfter
+from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import decoder
 from loopy.compiler.plan import EventTrigger, Plan
@@ -18,8 +19,6 @@ from loopy.types.check import Mismatch, checker_of
 
 PATIENCE = 10
 LONGEST_WAIT_S = 60.0
-# What a run's first record holds besides its event: ids, names, times, headers.
-RECORD_OVERHEAD = 8192
 
 
 class DueAttempt(msgspec.Struct, frozen=True):
@@ -52,12 +51,10 @@ def admit(plan: Plan, event: Event) -> DeadLetter | None:
 
 def oversize(event: Event, max_payload: int) -> DeadLetter | None:
     """Why an event is too large to start a run: the run's first record holds it, and must fit into a message too."""
-    size = len(_encode(event))
-    if size + RECORD_OVERHEAD <= max_payload:
+    size, most = len(_encode(event)), room_for(max_payload)
+    if size <= most:
         return None
-    return DeadLetter(
-        "too_large", f"the event takes {size} bytes; to start a run it may take {max(0, max_payload - RECORD_OVERHEAD)}"
-    )
+    return DeadLetter("too_large", f"the event takes {size} bytes; to start a run it may take {most}")
 
 
 def admit_firing(plan: Plan, schedule: str) -> DeadLetter | None:

@@ -8,6 +8,7 @@ import msgspec
 from loopy.agents.harness import Assignment, HarnessError, Reply
 from loopy.agents.output import settle
 from loopy.agents.prompt import compose
+from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects
 from loopy.compiler.plan import Agent, Plan
 from loopy.compiler.templates import RenderError, render
@@ -16,8 +17,6 @@ from loopy.types.check import Mismatch
 
 REHEARSAL = "rehearsal"
 DETAIL_CHARACTERS = 4000
-# What headers and the protocol take of a message; the rest is the payload's.
-MESSAGE_OVERHEAD = 4096
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -94,14 +93,11 @@ def harness_failed(agent: Agent, error: Exception) -> HarnessError:
     return HarnessError("harness_failed", f"runtime `{agent.runtime}` failed: {type(error).__name__}: {error}")
 
 
-def too_large(size: int, most: int) -> HarnessError:
-    """The answer does not fit into a message."""
-    return HarnessError("bad_output", f"the answer takes {size} bytes, but NATS accepts messages of {most}")
-
-
-def fits(size: int, most: int) -> bool:
-    """Whether a payload of this size can be published where messages may have `most` bytes, headers included."""
-    return size + MESSAGE_OVERHEAD <= most
+def hold_size(size: int, max_payload: int) -> None:
+    """HarnessError when an answer of so many bytes is larger than a message has room for."""
+    most = room_for(max_payload)
+    if size > most:
+        raise HarnessError("bad_output", f"the answer takes {size} bytes; NATS takes at most {most} here")
 
 
 def succeeded(taking: Taking, at: datetime, answer: Settled) -> AttemptSucceeded:

@@ -91,8 +91,7 @@ class Executor:
     def _publishable(self, fact: AttemptSucceeded) -> Outgoing:
         """The fact's message. HarnessError when it is larger than the server accepts."""
         message = self._message(fact)
-        if not core.fits(len(message.payload), self._bus.max_payload):
-            raise core.too_large(len(message.payload), self._bus.max_payload)
+        core.hold_size(len(message.payload), self._bus.max_payload)
         return message
 
 

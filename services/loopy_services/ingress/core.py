@@ -12,6 +12,7 @@ import msgspec
 
 from loopy.bus.codec import Delivery
 from loopy.bus.messages import Outgoing
+from loopy.bus.sizes import room_for
 from loopy.compiler.plan import Sensor
 from loopy.events import TypedEvent
 from loopy.runs import ids
@@ -20,8 +21,6 @@ from loopy.types.check import Checker, Mismatch
 
 MAX_ID = 128
 MAX_EVENTS = 1000
-# What an event's headers take at most of its message.
-HEADERS_OVERHEAD = 4096
 ID_HEADERS = ("x-github-delivery", "request-id", "linear-delivery", "webhook-id", "x-webhook-id", "svix-id")
 _SECRET_HEADER = re.compile(r"authorization|cookie|signature|secret|token|password|api-?key")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -123,8 +122,8 @@ def events_of(sensor: Sensor, checkers: Mapping[str, Checker], answer: Sequence[
 
 
 def hold_size(events: Sequence[Outgoing], max_payload: int) -> None:
-    """SensorMistake when one of the events is larger than a message, its headers included, may be."""
-    most = max_payload - HEADERS_OVERHEAD
+    """SensorMistake when one of the events is larger than a message has room for."""
+    most = room_for(max_payload)
     for event in events:
         if len(event.payload) > most:
             raise SensorMistake(f"it gave an event of {len(event.payload)} bytes; NATS takes at most {most} here")

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from loopy.agents.harness import HarnessError, Reply
+from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects
 from loopy.compiler.plan import Agent, Emission, EventTrigger, Plan, Step, Workflow
 from loopy.runs.records import AttemptFailed, Usage
@@ -79,9 +80,10 @@ def test_a_long_detail_keeps_its_beginning_and_its_end() -> None:
     assert core.shortened("a" * 4000) == "a" * 4000
 
 
-def test_headers_are_counted_where_a_message_has_to_fit() -> None:
-    assert core.fits(1_000_000 - core.MESSAGE_OVERHEAD, 1_000_000)
-    assert not core.fits(1_000_000 - core.MESSAGE_OVERHEAD + 1, 1_000_000)
+def test_an_answer_beyond_what_a_message_has_room_for_is_a_failure() -> None:
+    core.hold_size(room_for(1_000_000), 1_000_000)
+    with pytest.raises(HarnessError, match="the answer takes 1000000 bytes; NATS takes at most "):
+        core.hold_size(1_000_000, 1_000_000)
 
 
 def test_an_attempt_is_settled_by_its_step_its_failure_or_the_runs_end() -> None:
