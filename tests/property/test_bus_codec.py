@@ -53,6 +53,7 @@ headers = st.dictionaries(
             "ce-cascade",
             "ce-causerun",
             "ce-causestep",
+            "ce-replayof",
             "ce-specversion",
             "ce-datacontenttype",
             "Content-Type",
@@ -80,6 +81,7 @@ def events(draw: st.DrawFn) -> Event:
         hops=draw(st.integers(0 if cascade == event_id else 1, 1_000)),
         cause=draw(st.none() | st.builds(Cause, ids, ids)),
         traceparent=draw(st.none() | st.from_regex(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", fullmatch=True)),
+        replay_of=draw(st.none() | ids),
     )
 
 
@@ -106,7 +108,8 @@ def test_a_failed_delivery_is_read_back_as_it_was(failed: FailedDelivery) -> Non
 
 
 @given(st.builds(DeadMessage, names, ids, st.integers(1, 2**60), names, texts, times,
-                 st.dictionaries(texts, texts, max_size=3), st.binary(max_size=50), st.just(value=False)))  # fmt: skip
+                 st.dictionaries(texts, texts, max_size=3), st.binary(max_size=50), st.integers(1, 2**60), times,
+                 st.just(value=False)))  # fmt: skip
 def test_a_dead_letter_is_read_back_as_it_was(dead: DeadMessage) -> None:
     assert read_dead(over_the_wire(dead_message(SUBJECTS, dead, MAX_PAYLOAD))) == dead
 

@@ -40,6 +40,8 @@ def event_message(subjects: Subjects, event: Event) -> Outgoing:
     if event.cause is not None:
         headers["ce-causerun"] = escape(event.cause.run)
         headers["ce-causestep"] = escape(event.cause.step)
+    if event.replay_of is not None:
+        headers["ce-replayof"] = escape(event.replay_of)
     if event.traceparent is not None:
         headers["traceparent"] = escape(event.traceparent)
     return Outgoing(subjects.event(event.type, event.id), msgspec.json.encode(event.data), headers)
@@ -68,6 +70,7 @@ def read_event(subjects: Subjects, message: Message) -> Event:
         hops=hops,
         cause=_cause(headers),
         traceparent=_traceparent(headers),
+        replay_of=_text(headers, "ce-replayof"),
     )
 
 

@@ -11,10 +11,12 @@ import msgspec
 from nats.aio.msg import Msg
 
 from loopy.bus.codec import DeadMessage, Undecodable
-from loopy.bus.errors import BusError, MessageTooLarge
+from loopy.bus.collapse import IN_A_ROW, WITHIN_S, Losses, told
+from loopy.bus.errors import BusError, EverythingFails, MessageTooLarge
 from loopy.bus.incoming import consumed, place_of
 from loopy.bus.messages import Ack, DeadLetter, Handler, Message, RetryAfter, Verdict
 from loopy.bus.pull import Pull
+from loopy.bus.replaying import original_of
 from loopy.bus.streams import Consumer, consumer_name, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.bus.transport import Transport
@@ -36,10 +38,12 @@ Bury = Callable[[DeadMessage], Awaitable[None]]
 class _InHand(msgspec.Struct):
     """A message that is being handled. `extended_at` is when the server was last told so, in the loop's time.
 
+    `original` is what the handler is given: of a dead letter that was put back, the message that it was made of.
     `reply` is where to answer its latest delivery: a server that was restarted delivers what we still work on again.
     """
 
     message: Message
+    original: Message
     reply: str
     extended_at: float
     task: asyncio.Task[None] | None = None
@@ -66,12 +70,14 @@ class Consumption:
         bury: Bury,
     ) -> None:
         self._connection = connection
+        self._subjects = subjects
         self._consumer = consumer
         self._handler = handler
         self._in_flight = in_flight
         self._bury = bury
         self._in_hand: dict[int, _InHand] = {}
         self._stopping = False
+        self._losses = Losses()
         name = consumer_name(subjects, consumer)
         self._pull = Pull(connection, stream_name(subjects, consumer.stream), name, self._receive)
 
@@ -82,6 +88,7 @@ class Consumption:
             while not stopping.is_set():
                 self._connection.check_open()
                 self._check_alive()
+                self._check_use()
                 await self._pull.renew()
                 await self._extend()
                 with contextlib.suppress(TimeoutError):
@@ -100,6 +107,14 @@ class Consumption:
                 " or its stream, deleted? It is made again at the next start"
             )
 
+    def _check_use(self) -> None:
+        """EverythingFails when no message can be processed: the rest is better left in the stream."""
+        if self._losses.are_all:
+            raise EverythingFails(
+                f"consumer {self._consumer.name} stops: its last {IN_A_ROW} messages could not be processed, all within"
+                f" {WITHIN_S:g} s ({told(self._losses)}). They are set aside, the rest waits; `loopy dead` shows why"
+            )
+
     def _receive(self, message: Msg) -> None:
         try:
             place = place_of(message.reply)
@@ -112,24 +127,26 @@ class Consumption:
             held.reply, held.extended_at = message.reply, now
             return
         taken = consumed(message, place, self._consumer.stream, deliveries=place.deliveries)
-        held = self._in_hand[place.sequence] = _InHand(taken, message.reply, now)
+        held = self._in_hand[place.sequence] = _InHand(taken, taken, message.reply, now)
         if not self._stopping:
             held.task = asyncio.create_task(self._process(held))
 
     async def _process(self, held: _InHand) -> None:
         try:
-            verdict = await self._judge(held.message)
+            verdict = await self._judge(held)
             await self._perform(verdict, held)
         except Exception:  # noqa: BLE001  a message that cannot be settled now comes again
             _log.exception("message.unsettled", extra=self._about(held.message))
             await self._answer(held, _later(UNSETTLED_RETRY_S))
         await self._pull.top_up()
 
-    async def _judge(self, message: Message) -> Verdict:
+    async def _judge(self, held: _InHand) -> Verdict:
+        message = held.message
         try:
+            message = held.original = original_of(self._subjects, message)
             return await self._handler(message)
         except Undecodable as error:
-            return DeadLetter(error.reason, error.detail)
+            return DeadLetter(error.reason, error.detail, unreadable=True)
         except MessageTooLarge as error:
             return DeadLetter("too_large", str(error))
         except asyncio.CancelledError as error:
@@ -146,11 +163,14 @@ class Consumption:
     async def _perform(self, verdict: Verdict, held: _InHand) -> None:
         match verdict:
             case Ack():
+                self._losses.succeeded()
                 await self._answer(held, ACK)
             case RetryAfter(delay_s):
                 await self._answer(held, _later(delay_s))
+            case DeadLetter() if self._losses.are_all:
+                await self._answer(held, _later(UNSETTLED_RETRY_S))
             case DeadLetter():
-                await self._set_aside(verdict, held.message)
+                await self._set_aside(verdict, held.original)
                 await self._answer(held, ACK)
             case _:
                 assert_never(verdict)
@@ -158,6 +178,8 @@ class Consumption:
     async def _set_aside(self, verdict: DeadLetter, message: Message) -> None:
         _log.warning("message.dead", extra={**self._about(message), "reason": verdict.reason})
         await self._bury(DeadMessage.of(message, verdict, datetime.now(UTC)))
+        if not verdict.unreadable:
+            self._losses.lost(message.replay or message.sequence, verdict.reason, asyncio.get_running_loop().time())
 
     async def _answer(self, held: _InHand, answer: bytes) -> None:
         self._in_hand.pop(held.message.sequence, None)

@@ -19,6 +19,9 @@ MOST_HEADER_BYTES = 32_768
 class DeadMessage(msgspec.Struct, frozen=True):
     """A message that was set aside: where it was, why, and what it held.
 
+    `sequence` is where it lay when it was set aside. `stored_as` and `stored_at` are where and when it was first
+    stored: the same, unless it had been set aside before and was put back.
+
     `truncated` says that headers and payload were too large to be copied; the original is still in its stream.
     """
 
@@ -30,7 +33,14 @@ class DeadMessage(msgspec.Struct, frozen=True):
     at: datetime
     headers: dict[str, str]
     payload: bytes
+    stored_as: int
+    stored_at: datetime
     truncated: bool = False
+
+    @property
+    def id(self) -> str:
+        """What people call it: `EVT-17`."""
+        return f"{self.stream}-{self.sequence}"
 
     @classmethod
     def of(cls, message: Message, verdict: DeadLetter, at: datetime) -> "DeadMessage":
@@ -38,12 +48,14 @@ class DeadMessage(msgspec.Struct, frozen=True):
         return cls(
             stream=message.stream,
             subject=message.subject,
-            sequence=message.sequence,
+            sequence=message.replay or message.sequence,
             reason=verdict.reason,
             detail=verdict.detail[:MOST_DETAIL].encode(errors="replace").decode(),
             at=at,
             headers=message.headers,
             payload=message.payload,
+            stored_as=message.sequence,
+            stored_at=message.time,
         )
 
 
@@ -57,6 +69,8 @@ class _Head(msgspec.Struct):
     detail: str
     at: datetime
     headers: dict[str, str]
+    stored_as: int
+    stored_at: datetime
     truncated: bool
 
 
@@ -82,12 +96,13 @@ def read_dead(message: Message) -> DeadMessage:
     head = _decode_head(text.encode())
     return DeadMessage(
         head.stream, head.subject, head.sequence, head.reason, head.detail, head.at, head.headers, message.payload,
-        head.truncated,
+        head.stored_as, head.stored_at, head.truncated,
     )  # fmt: skip
 
 
 def _header(dead: DeadMessage, headers: dict[str, str], *, truncated: bool) -> str:
     head = _Head(
-        dead.stream, dead.subject, dead.sequence, dead.reason, dead.detail, dead.at.astimezone(UTC), headers, truncated
-    )
+        dead.stream, dead.subject, dead.sequence, dead.reason, dead.detail, dead.at.astimezone(UTC), headers,
+        dead.stored_as, dead.stored_at.astimezone(UTC), truncated,
+    )  # fmt: skip
     return escape(msgspec.json.encode(head).decode())

@@ -24,5 +24,9 @@ class ApiRefused(BusError):
         self.description = description
 
 
+class EverythingFails(BusError):
+    """None of a consumer's messages can be processed; what is wrong is not with them."""
+
+
 class Unavailable(BusError):
     """Nothing answered, or the server says that it cannot now: worth another try."""

@@ -16,7 +16,10 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message as it is stored. `deliveries` counts how often this consumer was given it (0: read, not consumed)."""
+    """A message as it is stored. `deliveries` counts how often this consumer was given it (0: read, not consumed).
+
+    `replay` is the sequence of the message by which this one, set aside before, was put back; 0: it was not.
+    """
 
     stream: str
     subject: str
@@ -25,6 +28,7 @@ class Message(msgspec.Struct, frozen=True):
     sequence: int
     time: datetime
     deliveries: int = 0
+    replay: int = 0
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -45,10 +49,14 @@ class RetryAfter(msgspec.Struct, frozen=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """It can never be processed: set it aside with this constant word and sentence."""
+    """It can never be processed: set it aside with this constant word and sentence.
+
+    One that is `unreadable` says nothing to anybody, so it tells nothing about the state of whoever consumes it.
+    """
 
     reason: str
     detail: str
+    unreadable: bool = False
 
 
 Verdict: TypeAlias = Ack | RetryAfter | DeadLetter

@@ -2,7 +2,8 @@
 
 All streams keep by limits and refuse what does not fit (`discard: new`): a full stream is an error upstream, never a
 silent loss. The server allows no such refusal where messages are scheduled, so timers have no limit of size. Consumers
-only trigger; no correctness depends on acks, delivery counts or the window of duplicates.
+only trigger; no correctness depends on acks, delivery counts or the window of duplicates. What a consumer selects it
+selects below `replay`, too: there lie dead letters that were put back for it.
 """
 
 from typing import Any
@@ -46,31 +47,31 @@ class Consumer(msgspec.Struct, frozen=True):
     ack_wait_s: float = ACK_WAIT_S
 
 
-EVENTS = Stream("EVT", ("evt", "firing"), 1536 * MIB)
-DELIVERIES = Stream("DELIVERY", ("delivery", "failed"), 2048 * MIB, DELIVERIES_KEEP_S)
-RUNS = Stream("RUN", ("run",), 2048 * MIB)
-ATTEMPTS = Stream("ATTEMPT", ("attempt",), 1536 * MIB)
+EVENTS = Stream("EVT", ("evt", "firing", "replay.evt", "replay.firing"), 1536 * MIB)
+DELIVERIES = Stream("DELIVERY", ("delivery", "failed", "replay.delivery"), 2048 * MIB, DELIVERIES_KEEP_S)
+RUNS = Stream("RUN", ("run", "replay.run"), 2048 * MIB)
+ATTEMPTS = Stream("ATTEMPT", ("attempt", "replay.attempt"), 1536 * MIB)
 TIMERS = Stream(
     "TIMER",
-    ("timer", "fire"),
+    ("timer", "fire", "replay.fire"),
     UNLIMITED,
     options={"discard": "old", "allow_msg_schedules": True, "allow_msg_ttl": True},
 )
 PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER)
-DEAD = Stream("DEAD", ("dead",), 512 * MIB)
+DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)
 STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, DEAD)
 
-DISPATCHER_EVENTS = Consumer("dispatcher-events", "EVT", ("evt", "firing.cron"))
-DISPATCHER_RUNS = Consumer("dispatcher-runs", "RUN", ("run.start", "run.done", "run.fail", "run.end"))
-DISPATCHER_TIMERS = Consumer("dispatcher-timers", "TIMER", ("fire",))
-INGRESS_DELIVERIES = Consumer("ingress-deliveries", "DELIVERY", ("delivery",))
-INGRESS_POLLS = Consumer("ingress-polls", "EVT", ("firing.poll",))
+DISPATCHER_EVENTS = Consumer("dispatcher-events", "EVT", ("evt", "firing.cron", "replay.evt", "replay.firing.cron"))
+DISPATCHER_RUNS = Consumer("dispatcher-runs", "RUN", ("run.start", "run.done", "run.fail", "run.end", "replay.run"))
+DISPATCHER_TIMERS = Consumer("dispatcher-timers", "TIMER", ("fire", "replay.fire"))
+INGRESS_DELIVERIES = Consumer("ingress-deliveries", "DELIVERY", ("delivery", "replay.delivery"))
+INGRESS_POLLS = Consumer("ingress-polls", "EVT", ("firing.poll", "replay.firing.poll"))
 CONSUMERS = (DISPATCHER_EVENTS, DISPATCHER_RUNS, DISPATCHER_TIMERS, INGRESS_DELIVERIES, INGRESS_POLLS)
 
 
 def executor_consumer(pool: str) -> Consumer:
     """The consumer that the executors of a pool share."""
-    return Consumer(f"executor-{pool}", "ATTEMPT", (f"attempt.{pool}",))
+    return Consumer(f"executor-{pool}", "ATTEMPT", (f"attempt.{pool}", f"replay.attempt.{pool}"))
 
 
 def stream_name(subjects: Subjects, stream: Stream | str) -> str:

@@ -15,6 +15,8 @@
     <ns>.timer.<run>.<step>.<n>                 a retry that waits; it fires as <ns>.fire.<same>
     <ns>.plan.<hash>                            compiled projects
     <ns>.dead.<stream>.<sequence>               messages set aside, with the reason
+    <ns>.settled.<stream>.<sequence>            what became of one: it was replayed or dropped, by whom
+    <ns>.replay.<subject>.<sequence>            one put back for the consumer of its subject
     <ns>.tap.evt.<Type tokens>.<event id>       a copy of each stored event, for those who watch
 
 Names of steps, workflows and sensors are tokens as they stand (the compiler sees to it); ids from outside are escaped.
@@ -160,6 +162,18 @@ class Subjects(msgspec.Struct, frozen=True):
     def dead(self, stream: str, sequence: int) -> str:
         """A message of a stream that was set aside."""
         return self.under("dead", stream, str(sequence))
+
+    def settled(self, stream: str, sequence: int) -> str:
+        """What became of a message that was set aside."""
+        return self.under("settled", stream, str(sequence))
+
+    def replay(self, subject: str, sequence: int) -> str:
+        """Where a message of a subject that was set aside is put back; `sequence` is its dead letter's."""
+        return self.under("replay", subject.removeprefix(self.under("")), str(sequence))
+
+    def replayed(self, subject: str) -> str:
+        """The subject of the message that was put back on this one; the inverse of `replay`."""
+        return self.under(subject.removeprefix(self.under("replay", "")).rpartition(".")[0])
 
     def tap(self, event_type: str = ">") -> str:
         """What those subscribe to who watch events of a type (of all, by default)."""

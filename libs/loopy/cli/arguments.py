@@ -167,11 +167,35 @@ def trigger_arguments(parser: argparse.ArgumentParser) -> None:
 
 def runs_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `loopy runs`."""
-    parser.add_argument("action", nargs="?", default="list", metavar="ACTION", help="list (the default) or show")
-    parser.add_argument("id", nargs="?", metavar="ID", help="show: a run's id, or enough of its beginning")
+    parser.add_argument(
+        "action", nargs="?", default="list", metavar="ACTION", help="list (the default), show or replay"
+    )
+    parser.add_argument(
+        "id", nargs="?", metavar="ID", help="show: a run's id, or enough of its beginning; replay: an event's id"
+    )
     parser.add_argument("--limit", type=count, default=20, metavar="N", help="list: the newest N (default: 20)")
     parser.add_argument("--workflow", metavar="NAME", help="list: runs of this workflow only")
     parser.add_argument("--outcome", choices=OUTCOMES, metavar="O", help=f"list: {', '.join(OUTCOMES)}")
+    parser.add_argument("--wait", action="store_true", help="replay: show what follows, until it is done")
+    parser.add_argument(
+        "--timeout", type=seconds, metavar="T", help="with --wait: give up after this long, such as 20m"
+    )
+    _json(parser)
+    _server(parser)
+
+
+def dead_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `loopy dead`."""
+    parser.add_argument(
+        "action", nargs="?", default="list", metavar="ACTION", help="list (the default), show, replay or drop"
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help="show, replay, drop: such as EVT-17")
+    parser.add_argument("--reason", type=filled, metavar="R", help="only those that were set aside for this reason")
+    parser.add_argument("--stream", type=filled, metavar="S", help="only those of this stream, such as EVT")
+    parser.add_argument("--all", action="store_true", help="replay, drop: all that are open")
+    parser.add_argument("--yes", action="store_true", help="replay, drop: do not ask before many are settled")
+    parser.add_argument("--settled", action="store_true", help="list: those that were replayed or dropped, instead")
+    parser.add_argument("--raw", action="store_true", help="show: the payload alone, byte for byte")
     _json(parser)
     _server(parser)
 

@@ -62,11 +62,26 @@ COMMANDS = (
         arguments.trigger_arguments,
     ),
     Command(
-        "runs", "list runs, or show one with its steps",
+        "runs", "list runs, show one with its steps, or run an event again",
         "List the newest runs, or show one: its steps with outcomes, durations, outputs and attempts, the events that\n"
-        "it emitted and the runs that those started.",
-        ("loopy runs", "loopy runs list --workflow triage --outcome failed", "loopy runs show 3f9a01c2"),
+        "it emitted and the runs that those started. `replay` publishes an event's data as a new event, so that its\n"
+        "workflows run again, and prints the new id.",
+        (
+            "loopy runs", "loopy runs list --workflow triage --outcome failed", "loopy runs show 3f9a01c2",
+            "loopy runs replay 51d0c3a97b20e6f4a8c1d2e3 --wait",
+        ),
         arguments.runs_arguments,
+    ),
+    Command(
+        "dead", "list messages that could not be processed; replay or drop them",
+        "List the messages that a service set aside because it could not process them, with the reason. `show` prints\n"
+        "one with its headers and bytes, `replay` gives it to the same service once more, `drop` settles it for good.\n"
+        "Who did so, and when, is recorded. Exit 1 when one of them could not be replayed or dropped.",
+        (
+            "loopy dead", "loopy dead show EVT-17", "loopy dead replay EVT-17 RUN-3",
+            "loopy dead replay --reason handler_failed", "loopy dead drop --stream EVT --reason unknown_event --yes",
+        ),
+        arguments.dead_arguments,
     ),
     Command(
         "deliveries", "list webhook deliveries and what became of them",

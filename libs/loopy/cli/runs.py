@@ -1,4 +1,4 @@
-"""`loopy runs`: the newest runs, or one run with its steps."""
+"""`loopy runs`: the newest runs, one run with its steps, or an event that is to run again."""
 
 import argparse
 import asyncio
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from loopy.runs.state import RunState
     from loopy.runs.summary import RunSummary
 
-ACTIONS = ("list", "show")
+ACTIONS = ("list", "show", "replay")
 SEARCHED = 10_000
 LONGEST_PREFIX = 24
 
 
 def run(args: argparse.Namespace) -> int:
-    """List runs or show one, as `args.action` says."""
+    """List runs, show one or replay an event, as `args.action` says."""
     if args.action not in ACTIONS:
         raise CommandError(
             f"loopy runs: unknown action `{args.action}`",
@@ -47,8 +47,22 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(
             f"loopy runs list: unexpected argument `{args.id}`", f"`loopy runs show {args.id}` shows a run"
         )
+    if args.action == "replay":
+        return _replay(args)
+    if args.wait or args.timeout is not None:
+        raise CommandError(f"loopy runs {args.action}: --wait and --timeout are for replay")
     address = find_bus(args)
     return asyncio.run(_show(args, address) if args.action == "show" else _list(args, address))
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from loopy.cli import replay
+
+    if args.id is None:
+        raise CommandError("loopy runs replay: which event? Give its id", "`loopy tap --since 1d --json` lists events")
+    if args.timeout is not None and not args.wait:
+        raise CommandError("--timeout is how long --wait waits; give both, or none")
+    return replay.run(args)
 
 
 async def _list(args: argparse.Namespace, address: Address) -> int:

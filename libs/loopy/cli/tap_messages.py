@@ -37,7 +37,7 @@ def wanted_by(pattern: str | None, subjects: Subjects) -> list[Wanted]:
         raise CommandError(f"`{pattern}` is no pattern: > stands for all that follows, so only at the end")
     if pattern == ">":
         return [Wanted(stream, tuple(subjects.under(prefix, ">") for prefix in stream.prefixes)) for stream in STREAMS]
-    stream = PREFIXES.get(tokens[0])
+    stream = PREFIXES.get(tokens[0]) or PREFIXES.get(".".join(tokens[:2]))
     if stream is None:
         return [
             Wanted(

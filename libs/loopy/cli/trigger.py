@@ -41,13 +41,14 @@ async def _trigger(
     from loopy.runs.records import Event
 
     async with connected(address, "trigger") as bus:
-        plan = plan or await _newest_plan(bus)
+        plan = plan or await newest_plan(bus)
         data = event_data(plan, args.event, base, args.field)
         event = Event(identity, args.event, SOURCE, datetime.now(UTC), data, cascade=identity)
-        return await _published(bus, event, plan, wait=args.wait, timeout_s=args.timeout)
+        return await published(bus, event, plan, wait=args.wait, timeout_s=args.timeout)
 
 
-async def _published(bus: "Bus", event: "Event", plan: "Plan", *, wait: bool, timeout_s: float | None) -> int:
+async def published(bus: "Bus", event: "Event", plan: "Plan", *, wait: bool, timeout_s: float | None) -> int:
+    """Publish an event and print its id; with `wait`, show what follows until it is done. The exit code."""
     from loopy.bus.codec import event_message
     from loopy.bus.streams import RUNS
 
@@ -81,8 +82,8 @@ async def _shown(bus: "Bus", event: "Event", plan: "Plan", after: int, timeout_s
     return FAILED if cascade.failed else OK
 
 
-async def _newest_plan(bus: "Bus") -> "Plan":
-    """The plan that was last put on the bus."""
+async def newest_plan(bus: "Bus") -> "Plan":
+    """The plan that was last put on the bus. CommandError when there is none that can be read."""
     from loopy.bus.codec import Undecodable, read_plan
     from loopy.bus.streams import PLANS
 

@@ -135,7 +135,8 @@ async def _serve(host: Host, serve: Serve) -> None:
         raise
     except Exception as error:
         log.debug("service.failed", exc_info=True)
-        raise ServiceFailed(f"{host.name} failed: {type(error).__name__}: {error}") from error
+        cause = _first(error) if isinstance(error, ExceptionGroup) else error
+        raise ServiceFailed(f"{host.name} failed: {type(cause).__name__}: {cause}") from error
     if not host.stopping.is_set():
         raise ServiceFailed(f"{host.name} ended though nothing told it to")
     log.info("service.stopped")

@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """A typed event (CloudEvents 1.0 attributes). `data` has the fields that the registry declares.
 
     `cascade` is the id of the first event of its chain (its own id for a first one) and `hops` how many runs lie
-    between; `traceparent` is the W3C trace context that it came with.
+    between; `traceparent` is the W3C trace context that it came with, `replay_of` the id of the event that it repeats.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     hops: int = 0
     cause: Cause | None = None
     traceparent: str | None = None
+    replay_of: str | None = None
 
 
 class RoutedRun(msgspec.Struct, frozen=True):
