@@ -59,5 +59,15 @@ class DeadLetter(msgspec.Struct, frozen=True):
     unreadable: bool = False
 
 
+# Together they are about five minutes: what two deployments may be apart, not more.
+PATIENCE = 10
+LONGEST_WAIT_S = 60.0
+
+
+def patience(deliveries: int) -> RetryAfter | None:
+    """Wait for what another process has yet to store, longer at each delivery; None when it is time to give up."""
+    return RetryAfter(min(LONGEST_WAIT_S, 2.0 ** (deliveries - 1))) if deliveries < PATIENCE else None
+
+
 Verdict: TypeAlias = Ack | RetryAfter | DeadLetter
 Handler: TypeAlias = Callable[[Message], Awaitable[Verdict]]

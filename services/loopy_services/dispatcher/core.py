@@ -7,7 +7,7 @@ from typing import assert_never
 import msgspec
 
 from loopy.bus.codec import Firing, event_message, firing_done_message, record_message
-from loopy.bus.messages import DeadLetter, Outgoing, RetryAfter
+from loopy.bus.messages import DeadLetter, Outgoing
 from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import decoder
@@ -16,9 +16,6 @@ from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, Ski
 from loopy.runs.records import AttemptFailed, AttemptRequested, Event, RunEnded, RunStarted
 from loopy.runs.route import CRON
 from loopy.types.check import Mismatch, checker_of
-
-PATIENCE = 10
-LONGEST_WAIT_S = 60.0
 
 
 class DueAttempt(msgspec.Struct, frozen=True):
@@ -126,13 +123,6 @@ def may_be_scheduled(plan: Plan, workflow: str) -> bool:
     """Whether a run of this workflow can come from a schedule, as far as this plan tells."""
     known = plan.workflows.get(workflow)
     return known is None or not isinstance(known.trigger, EventTrigger)
-
-
-def patience(deliveries: int, otherwise: DeadLetter) -> RetryAfter | DeadLetter:
-    """Wait for what is missing, longer each time, about five minutes in all; then give up."""
-    if deliveries >= PATIENCE:
-        return otherwise
-    return RetryAfter(min(LONGEST_WAIT_S, 2.0 ** (deliveries - 1)))
 
 
 def _timer(subjects: Subjects, timer: StartTimer) -> Outgoing:

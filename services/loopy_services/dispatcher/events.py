@@ -8,14 +8,14 @@ import structlog
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_event, read_firing, record_message
 from loopy.bus.journal import read_routed
-from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict
+from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.runs.records import Event, EventRouted
 from loopy.runs.route import firing_event, nowhere, route, starts
-from loopy_services.dispatcher.core import admit, admit_firing, oversize, patience
+from loopy_services.dispatcher.core import admit, admit_firing, oversize
 
 log = structlog.get_logger()
 
@@ -65,9 +65,9 @@ class EventRouter:
         """
         newest = await self._plans.newest()
         if newest is not None and self._read(message, newest)[1] is None:
-            verdict = patience(message.deliveries, refused)
-            if isinstance(verdict, RetryAfter):
-                return verdict
+            wait = patience(message.deliveries)
+            if wait is not None:
+                return wait
         if event.cause is not None or self._is_firing(message):
             await self._record(event, lambda earlier: nowhere(self._plan_hash, event, earlier, self._clock.now()))
         return refused

@@ -8,7 +8,7 @@ import structlog
 from loopy.bus.client import Bus, MessageTooLarge
 from loopy.bus.codec import Undecodable, read_record, record_message, record_subject
 from loopy.bus.journal import read_before, read_run
-from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict
+from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS, RUNS
 from loopy.clock import Clock
@@ -24,7 +24,6 @@ from loopy_services.dispatcher.core import (
     is_newer_mark,
     may_be_scheduled,
     message_of,
-    patience,
     unrequestable,
 )
 
@@ -66,7 +65,7 @@ class RunDecider:
         state = await read_run(self._bus, due.run)
         if state is None or state.started is None or not state.has_failed(due.step, due.attempt - 1):
             missing = f"run {due.run} has no failed attempt {due.attempt - 1} of step `{due.step}`"
-            return patience(message.deliveries, DeadLetter("unknown_attempt", missing))
+            return patience(message.deliveries) or DeadLetter("unknown_attempt", missing)
         workflow = await self._workflow(state.started)
         if workflow is None:
             return await self._without_plan(message, state.started)
@@ -84,13 +83,12 @@ class RunDecider:
 
     async def _without_plan(self, message: Message, started: RunStarted) -> Verdict:
         """Wait for a run's plan; when it does not come, end the run, since nobody can say what follows."""
-        unknown = DeadLetter(
-            "unknown_plan", f"workflow `{started.workflow}` of plan {started.plan} is not on the bus, or cannot be read"
-        )
-        verdict = patience(message.deliveries, unknown)
-        if not isinstance(verdict, RetryAfter):
-            await self._perform([EndRun(abandoned(started, unknown.detail, self._clock.now()))])
-        return verdict
+        wait = patience(message.deliveries)
+        if wait is not None:
+            return wait
+        why = f"workflow `{started.workflow}` of plan {started.plan} is not on the bus, or cannot be read"
+        await self._perform([EndRun(abandoned(started, why, self._clock.now()))])
+        return DeadLetter("unknown_plan", why)
 
     async def _on_end(self, ended: RunEnded) -> Verdict:
         """Mark the firing that a run came from, if one; a newer mark says as much."""

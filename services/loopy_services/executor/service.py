@@ -16,7 +16,7 @@ from loopy.agents.installed import Runtimes
 from loopy.agents.readiness import plain_processes, used_sandboxes
 from loopy.bus.client import Bus
 from loopy.bus.codec import Undecodable, read_record, record_message
-from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict
+from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import RUNS, executor_consumer
 from loopy.clock import Clock
@@ -27,9 +27,6 @@ from loopy.sandboxes.installed import Providers, installed_providers
 from loopy_services.executor import core
 from loopy_services.executor.execution import Execution
 from loopy_services.executor.sweeper import Sweeper
-
-PLAN_DELAY_S = 2.0
-PLAN_DELIVERIES = 30
 
 _log = structlog.get_logger()
 
@@ -97,9 +94,8 @@ class Executor:
 
 def _without_plan(message: Message, request: AttemptRequested) -> RetryAfter | DeadLetter:
     """Plans are stored before their runs begin, so a missing one is a matter of moments, or gone for good."""
-    if message.deliveries < PLAN_DELIVERIES:
-        return RetryAfter(PLAN_DELAY_S)
-    return DeadLetter("no_plan", f"plan {request.plan} of run {request.run} is not on the bus")
+    unknown = DeadLetter("unknown_plan", f"plan {request.plan} of run {request.run} is not on the bus")
+    return patience(message.deliveries) or unknown
 
 
 async def serve(host: Host) -> None:

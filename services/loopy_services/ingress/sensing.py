@@ -15,7 +15,7 @@ from loopy.bus.codec import (
     read_delivery,
     read_firing,
 )
-from loopy.bus.messages import Ack, Message, Outgoing, RetryAfter, Verdict
+from loopy.bus.messages import Ack, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.types.check import checker_of
@@ -25,8 +25,6 @@ from loopy_services.ingress.sensors import LoadedSensor, error_text, user_trace
 
 POLL_TRIES = 3
 POLL_RETRY_S = 5.0
-UNKNOWN_TRIES = 5  # another replica may have the plan in which this sensor is
-UNKNOWN_RETRY_S = 5.0
 
 _log = structlog.get_logger()
 
@@ -97,8 +95,10 @@ class Sensing:
         return messages
 
     async def _unknown(self, message: Message, name: str, origin: core.Origin) -> Verdict:
-        if message.deliveries < UNKNOWN_TRIES:
-            return RetryAfter(UNKNOWN_RETRY_S)
+        """Leave it to a replica that has the plan in which this sensor is; keep it when there is none."""
+        wait = patience(message.deliveries)
+        if wait is not None:
+            return wait
         return await self._keep(name, origin, f"this project has no sensor {name!r}", "")
 
     async def _keep(self, name: str, origin: core.Origin, error: str, trace: str) -> Verdict:

@@ -7,6 +7,7 @@ import msgspec
 import nats
 import pytest
 
+from loopy.bus import messages
 from loopy.bus.client import Bus
 from loopy.bus.codec import event_message, plan_message, read_dead, record_message
 from loopy.bus.connection import Connection
@@ -17,7 +18,6 @@ from loopy.compiler.plan import Limits, Plan, Retry, plan_hash
 from loopy.runs.cascade import Cascade
 from loopy.runs.ids import run_id
 from loopy.runs.records import Event
-from loopy_services.dispatcher import core
 from loopy_services.dispatcher.service import serve
 from tests.support.engine import (
     Behaviour,
@@ -263,7 +263,7 @@ async def test_a_run_waits_for_its_plan_to_be_on_the_bus(bus: Bus) -> None:
 
 
 async def test_a_run_whose_plan_never_comes_ends_as_failed(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "PATIENCE", 1)
+    monkeypatch.setattr(messages, "PATIENCE", 1)
     started = Facts(workflow(step("a"))).started()
     async with serving(serve, bus, project()):
         await bus.publish_once(record_message(bus.subjects, started))

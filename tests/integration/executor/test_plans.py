@@ -7,14 +7,14 @@ import pytest
 
 from loopy.agents.installed import Runtimes
 from loopy.bus.client import Bus
-from loopy.bus.messages import DeadLetter, Message, Outgoing, RetryAfter
+from loopy.bus.messages import PATIENCE, DeadLetter, Message, Outgoing, RetryAfter
 from loopy.bus.plans import KEPT_PLANS, PlanStore
 from loopy.bus.streams import ATTEMPTS, RUNS
 from loopy.clock import SystemClock
 from loopy.compiler.plan import Limits, Plan, plan_hash
 from loopy.sandboxes.installed import Providers
 from loopy_services.executor.execution import Execution
-from loopy_services.executor.service import PLAN_DELIVERIES, Executor
+from loopy_services.executor.service import Executor
 from tests.integration.executor.desk import failure, planned, publish, requested
 
 OWN, OTHER = planned("true"), planned("false")
@@ -57,11 +57,11 @@ async def test_the_plans_least_recently_used_are_forgotten(bus: Bus) -> None:
 async def test_an_attempt_whose_plan_is_missing_waits_and_is_then_set_aside(bus: Bus, executor: Executor) -> None:
     message = await asked(bus, OTHER)
     assert isinstance(await executor.handle(message), RetryAfter)
-    verdict = await executor.handle(msgspec.structs.replace(message, deliveries=PLAN_DELIVERIES))
+    verdict = await executor.handle(msgspec.structs.replace(message, deliveries=PATIENCE))
     assert isinstance(verdict, DeadLetter)
-    assert verdict.reason == "no_plan"
+    assert verdict.reason == "unknown_plan"
     assert plan_hash(OTHER) in verdict.detail
-    assert (await failure(bus)).reason == "no_plan"
+    assert (await failure(bus)).reason == "unknown_plan"
 
 
 async def test_an_attempt_whose_plan_cannot_be_read_has_failed(bus: Bus, executor: Executor) -> None:

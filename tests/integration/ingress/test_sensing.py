@@ -9,6 +9,7 @@ from types import ModuleType
 import httpx
 import pytest
 
+from loopy.bus import messages
 from loopy.bus.client import Bus
 from loopy.bus.codec import (
     Delivery,
@@ -206,7 +207,7 @@ async def test_deliveries_stored_while_no_ingress_ran_are_mapped_when_one_does(
 async def test_a_delivery_of_a_sensor_that_nobody_knows_is_kept_as_failed(
     bus: Bus, project: Path, nats_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sensing, "UNKNOWN_RETRY_S", 0.01)
+    monkeypatch.setattr(messages, "PATIENCE", 1)
     await bus.publish_once(delivery_message(bus.subjects, Delivery("removed", "d-1", "/", {}, {}, b"", AT)))
     async with services(["ingress"], project, settings_for(nats_url, namespace)):
         await settled(bus, failed=1)

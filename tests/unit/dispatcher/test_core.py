@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from loopy.bus.messages import DeadLetter, RetryAfter
+from loopy.bus.messages import DeadLetter
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import CronTrigger
@@ -18,7 +18,6 @@ from loopy_services.dispatcher.core import (
     is_newer_mark,
     may_be_scheduled,
     message_of,
-    patience,
 )
 from tests.support.facts import NOW, Facts, at, event, plan, step, workflow
 
@@ -99,11 +98,3 @@ def test_a_run_that_an_event_started_marks_no_firing() -> None:
 
 def test_only_a_workflow_that_is_known_to_be_on_an_event_needs_no_look_at_its_start() -> None:
     assert [may_be_scheduled(PROJECT, name) for name in ("w", "nightly", "gone")] == [False, True, True]
-
-
-def test_patience_grows_and_ends_after_about_five_minutes() -> None:
-    given_up = DeadLetter("unknown_plan", "…")
-    waits = [patience(deliveries, given_up) for deliveries in range(1, 11)]
-    assert waits[0] == RetryAfter(1.0)
-    assert waits[-1] is given_up
-    assert 200 < sum(wait.delay_s for wait in waits if isinstance(wait, RetryAfter)) < 400
