@@ -11,6 +11,8 @@ import msgspec
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "skipped", "cancelled", "timed_out"]
 Data: TypeAlias = dict[str, Any]
+# The fields that both results of an attempt have first: run, workflow, step, attempt, executor, started_at, at.
+ResultHead: TypeAlias = tuple[str, str, str, int, str, datetime, datetime]
 
 
 class Fact(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="record"):
@@ -96,6 +98,10 @@ class AttemptRequested(Fact, frozen=True, tag=True):
     inputs: dict[str, Data | None]
     wall_clock_s: float
     at: datetime
+
+    def result_head(self, executor: str, started_at: datetime, at: datetime) -> ResultHead:
+        """What either result of this attempt begins with: whose it is, who executed it, from when until when."""
+        return (self.run, self.workflow, self.step, self.attempt, executor, started_at, at)
 
 
 class Emitted(msgspec.Struct, frozen=True):

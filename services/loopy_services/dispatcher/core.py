@@ -80,18 +80,8 @@ def message_of(subjects: Subjects, effect: Effect) -> Outgoing:
 
 def unrequestable(request: AttemptRequested, why: str, now: datetime) -> AttemptFailed:
     """The failure of an attempt that cannot be asked for, because it is too large for a message; for good."""
-    return AttemptFailed(
-        run=request.run,
-        workflow=request.workflow,
-        step=request.step,
-        attempt=request.attempt,
-        executor="dispatcher",
-        started_at=now,
-        at=now,
-        reason="too_large",
-        detail=f"the event and the outputs of the steps before it are too much for one message: {why}",
-        retryable=False,
-    )
+    detail = f"the event and the outputs of the steps before it are too much for one message: {why}"
+    return AttemptFailed(*request.result_head("dispatcher", now, now), "too_large", detail, retryable=False)
 
 
 def abandoned(started: RunStarted, why: str, now: datetime) -> RunEnded:

@@ -102,36 +102,14 @@ def hold_size(size: int, max_payload: int) -> None:
 
 def succeeded(taking: Taking, at: datetime, answer: Settled) -> AttemptSucceeded:
     """The fact of an attempt that gave an answer."""
-    request = taking.request
-    return AttemptSucceeded(
-        run=request.run,
-        workflow=request.workflow,
-        step=request.step,
-        attempt=request.attempt,
-        executor=taking.executor,
-        started_at=taking.started_at,
-        at=at,
-        output=answer.output,
-        emits=answer.emits,
-        usage=answer.usage,
-    )
+    head = taking.request.result_head(taking.executor, taking.started_at, at)
+    return AttemptSucceeded(*head, answer.output, answer.emits, answer.usage)
 
 
 def failed(taking: Taking, at: datetime, error: HarnessError) -> AttemptFailed:
     """The fact of an attempt that gave none. A long detail loses its middle: what matters stands at either end."""
-    request = taking.request
-    return AttemptFailed(
-        run=request.run,
-        workflow=request.workflow,
-        step=request.step,
-        attempt=request.attempt,
-        executor=taking.executor,
-        started_at=taking.started_at,
-        at=at,
-        reason=error.reason,
-        detail=shortened(error.detail),
-        retryable=error.retryable,
-    )
+    head = taking.request.result_head(taking.executor, taking.started_at, at)
+    return AttemptFailed(*head, error.reason, shortened(error.detail), error.retryable)
 
 
 def shortened(text: str) -> str:
