@@ -5,14 +5,16 @@ said so and when; the first writer wins. One that is replayed is put back first 
 between leaves it open, and to replay it again changes nothing.
 """
 
+import base64
+import re
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from loopy.bus.client import Bus
+from loopy.bus.client import Bus, MessageTooLarge
 from loopy.bus.codec import DeadMessage, Undecodable, read_dead
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.replaying import may_be_replayed, replay_message
@@ -20,6 +22,7 @@ from loopy.bus.streams import DEAD, STREAMS
 from loopy.bus.undecodable import decoder
 
 Fate: TypeAlias = Literal["replayed", "dropped"]
+_ID = re.compile(r"([A-Z]+)-([0-9]{1,19})")
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -47,6 +50,42 @@ class Unsettled(Exception):
 
 
 _decode_settlement: Callable[[bytes], Settlement] = decoder(Settlement, "bad_settlement")
+
+
+def place_of_id(text: str) -> tuple[str, int] | None:
+    """The stream and sequence in `EVT-17`, in any case; None when it is no id."""
+    match = _ID.fullmatch(text.upper())
+    return None if match is None else (match[1], int(match[2]))
+
+
+def described(found: SetAside, whole: DeadMessage | None = None) -> dict[str, Any]:
+    """A dead letter for programs; of a `whole` one with headers and payload, in base64 and where it is text as text."""
+    letter = found.letter
+    about = {
+        "id": letter.id,
+        "stream": letter.stream,
+        "subject": letter.subject,
+        "sequence": letter.sequence,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "at": letter.at,
+        "stored_as": letter.stored_as,
+        "stored_at": letter.stored_at,
+        "settled": found.settled,
+    }
+    if whole is None:
+        return about
+    payload = base64.b64encode(whole.payload).decode()
+    more = {"headers": whole.headers, "payload": payload, "text": text_of(whole), "truncated": whole.truncated}
+    return about | more
+
+
+def text_of(letter: DeadMessage) -> str | None:
+    """The payload as text; None where it is none."""
+    try:
+        return letter.payload.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 async def list_dead(bus: Bus, *, reason: str | None = None, stream: str | None = None) -> list[SetAside]:
@@ -95,7 +134,10 @@ async def replay_dead(bus: Bus, found: SetAside, by: str, now: datetime) -> Sett
         return _agreed(found.id, "replayed", found.settled)
     if not may_be_replayed(bus.subjects, found.letter):
         raise Unsettled(f"{found.id} cannot be put back: nothing consumes {found.letter.subject}; it can be dropped")
-    await bus.publish_once(replay_message(bus.subjects, await with_original(bus, found.letter)))
+    try:
+        await bus.publish_once(replay_message(bus.subjects, await with_original(bus, found.letter)))
+    except MessageTooLarge as error:
+        raise Unsettled(f"{found.id} cannot be put back: {error}") from error
     return await _settle(bus, found.letter, Settlement("replayed", by, now))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from loopy.cli.dead_messages import print_letter, record_of, row
+from loopy.cli.dead_messages import print_letter, row
 from loopy.cli.exits import FAILED, OK, CommandError
 from loopy.cli.parser import did_you_mean
 from loopy.cli.reach import Address, connected, find_bus
@@ -57,10 +57,12 @@ def _check(args: argparse.Namespace) -> None:
 
 
 async def _list(args: argparse.Namespace, address: Address) -> int:
+    from loopy.bus.deadletters import described
+
     async with connected(address, "dead") as bus:
         found = await _selected(bus, args, settled=args.settled)
     if args.json:
-        print_json([record_of(each) for each in found])
+        print_json([described(each) for each in found])
     elif not found:
         stderr_screen().line("nothing of the kind was settled" if args.settled else "no message is set aside")
     else:
@@ -69,7 +71,7 @@ async def _list(args: argparse.Namespace, address: Address) -> int:
 
 
 async def _show(args: argparse.Namespace, address: Address) -> int:
-    from loopy.bus.deadletters import Unsettled, with_original
+    from loopy.bus.deadletters import Unsettled, described, with_original
 
     async with connected(address, "dead") as bus:
         [found] = await _named(bus, args.ids)
@@ -82,7 +84,7 @@ async def _show(args: argparse.Namespace, address: Address) -> int:
     if args.raw:
         sys.stdout.buffer.write(letter.payload)
     elif args.json:
-        print_json(record_of(found, letter))
+        print_json(described(found, letter))
     else:
         print_letter(stdout_screen(), found, letter)
     return OK
@@ -104,7 +106,6 @@ async def _settle(args: argparse.Namespace, address: Address) -> int:
 
 async def _given(bus: "Bus", action: str, found: "SetAside") -> tuple[dict[str, object], bool]:
     """Settle one message and tell of it; the record of it, and whether it went well."""
-    from loopy.bus.client import MessageTooLarge
     from loopy.bus.deadletters import Unsettled, drop_dead, find_dead, replay_dead
 
     whole = await find_dead(bus, found.letter.stream, found.letter.sequence) or found
@@ -112,7 +113,7 @@ async def _given(bus: "Bus", action: str, found: "SetAside") -> tuple[dict[str, 
     screen = stderr_screen()
     try:
         settled = await settle(bus, whole, _me(), datetime.now(UTC))
-    except (Unsettled, MessageTooLarge) as why:
+    except Unsettled as why:
         screen.line(line(Piece(f"{BROKEN} ", "bad"), f"{found.id}: {why}"))
         return {"id": found.id, "error": str(why)}, False
     before = " before" if whole.settled is not None else ""
@@ -137,16 +138,18 @@ async def _named(bus: "Bus", given: Sequence[str]) -> "list[SetAside]":
 
 async def _one(bus: "Bus", given: str) -> "SetAside":
     """The message of one id: `EVT-17`, in any case, or its number alone where that is enough."""
-    from loopy.bus.deadletters import find_dead, list_dead
+    from loopy.bus.deadletters import find_dead, list_dead, place_of_id
 
-    stream, _, number = given.upper().rpartition("-")
-    if not (number.isascii() and number.isdecimal() and len(number) < 20) or (stream and not stream.isalpha()):
+    if given.isascii() and given.isdecimal():
+        ids = [each.id for each in await list_dead(bus) if each.id.endswith(f"-{given}")]
+    else:
+        ids = [given]
+    if len(ids) > 1:
+        raise CommandError(f"{given} is {' and '.join(ids)}", "say which")
+    place = place_of_id(ids[0]) if ids else None
+    if ids and place is None:
         raise CommandError(f"`{given}` is no id of a message that was set aside", f"an id is like EVT-17; {LIST_HINT}")
-    sequence = int(number)
-    streams = [stream] if stream else [x.letter.stream for x in await list_dead(bus) if x.letter.sequence == sequence]
-    if len(streams) > 1:
-        raise CommandError(f"{given} is {' and '.join(f'{each}-{sequence}' for each in streams)}", "say which")
-    found = await find_dead(bus, streams[0], sequence) if streams else None
+    found = await find_dead(bus, *place) if place is not None else None
     if found is None:
         raise CommandError(f"no message {given} is set aside", LIST_HINT)
     return found

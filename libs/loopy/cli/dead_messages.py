@@ -1,7 +1,6 @@
-"""How messages that were set aside are shown: in a list, one with all that it holds, and to programs. Pure."""
+"""How messages that were set aside are shown: in a list, and one with all that it holds. Pure."""
 
-import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loopy.cli.screen import Line, Piece, Screen, date_time, line, printable, shorten
 
@@ -24,28 +23,6 @@ def row(found: "SetAside") -> Line:
     )  # fmt: skip
 
 
-def record_of(found: "SetAside", whole: "DeadMessage | None" = None) -> dict[str, Any]:
-    """A message for programs; with headers and payload where it is `whole`, the payload in base64."""
-    letter = found.letter
-    listed = {
-        "id": letter.id,
-        "stream": letter.stream,
-        "subject": letter.subject,
-        "sequence": letter.sequence,
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "at": letter.at,
-        "stored_as": letter.stored_as,
-        "stored_at": letter.stored_at,
-        "settled": found.settled,
-    }
-    if whole is None:
-        return listed
-    payload = base64.b64encode(whole.payload).decode()
-    return {**listed, "headers": whole.headers, "payload": payload, "text": text_of(whole.payload),
-            "truncated": whole.truncated}  # fmt: skip
-
-
 def print_letter(screen: Screen, found: "SetAside", letter: "DeadMessage") -> None:
     """One message with all that it holds."""
     about = f"  set aside at {date_time(letter.at)}, stored at {date_time(letter.stored_at)}"
@@ -60,19 +37,13 @@ def print_letter(screen: Screen, found: "SetAside", letter: "DeadMessage") -> No
     screen.lines(_payload_lines(letter))
 
 
-def text_of(payload: bytes) -> str | None:
-    """The payload as text; None where it is none."""
-    try:
-        return payload.decode()
-    except UnicodeDecodeError:
-        return None
-
-
 def _payload_lines(letter: "DeadMessage") -> list[Line]:
     if letter.truncated:
         return [line(Piece("  it was too large to be copied, and the original is gone", "dim"))]
+    from loopy.bus.deadletters import text_of
+
     shown, rest = letter.payload[:MOST_SHOWN], len(letter.payload) - MOST_SHOWN
-    text = text_of(letter.payload)
+    text = text_of(letter)
     lines = _text_lines(text[:MOST_SHOWN]) if text is not None else _dump(shown)
     more = [line(Piece(f"  and {rest:,} bytes more; --raw gives them all", "dim"))] if rest > 0 else []
     return [*lines, *more]

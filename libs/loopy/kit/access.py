@@ -1,8 +1,8 @@
 """Who may use a protected API. Decisions only: headers and facts in, a refusal or None out.
 
 On a loopback address any process of this machine may, but a web page may not: a page whose own name has been made to
-resolve to 127.0.0.1 (DNS rebinding) is told by the `Host` that its browser sends. On any other address a bearer token
-is needed, and the `Host` says nothing.
+resolve to 127.0.0.1 (DNS rebinding) is told by the `Host` that its browser sends, and one that posts here from where it
+is by the `Origin`. On any other address a bearer token is needed, and neither says anything.
 """
 
 import ipaddress
@@ -15,6 +15,7 @@ from loopy.kit.secret import Secret
 Headers = Sequence[tuple[bytes, bytes]]
 
 UNAUTHORISED = "send `Authorization: Bearer <token>`; the token is what LOOPY_TOKEN is set to where this server runs"
+FOREIGN = "this server answers to no page of another origin: the `Origin` header names something else than this machine"
 MISDIRECTED = "this server answers to localhost alone: the `Host` header names something else"
 
 
@@ -30,7 +31,10 @@ def refusal(headers: Headers, *, loopback: bool, token: Secret | None) -> Proble
     """Why a request to a protected API is refused, or None when it is not. Header names are in lower case."""
     if loopback:
         hosts = [value for name, value in headers if name == b"host"]
-        return None if hosts and all(map(_is_local, hosts)) else Problem(421, MISDIRECTED)
+        if not hosts or not all(map(_is_local, hosts)):
+            return Problem(421, MISDIRECTED)
+        origins = [value for name, value in headers if name == b"origin"]
+        return None if all(_is_local(origin.partition(b"://")[2]) for origin in origins) else Problem(403, FOREIGN)
     if token is not None and _bears(headers, token):
         return None
     return Problem(401, UNAUTHORISED, headers={"WWW-Authenticate": 'Bearer realm="loopy"'})

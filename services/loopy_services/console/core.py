@@ -7,11 +7,13 @@ from typing import Any, get_args
 import msgspec
 
 from loopy.bus.codec import Delivery, FailedDelivery
+from loopy.bus.deadletters import place_of_id
 from loopy.runs.records import Outcome
 from loopy.runs.summary import RunSummary
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
+MAX_NAME = 100
 SCANNED = 2000  # runs that are looked at when only some of them are asked for
 OUTCOMES = (*get_args(Outcome), "running")
 _RUN_ID = re.compile(r"[0-9a-f]{24}")
@@ -63,6 +65,30 @@ def flag_of(query: Mapping[str, str], name: str) -> bool:
     if text not in ("true", "false"):
         raise QueryError(f"{name} must be true or false")
     return text == "true"
+
+
+def dead_place(text: str) -> tuple[str, int]:
+    """The stream and sequence of the dead letter that a path names. Raises QueryError."""
+    place = place_of_id(text)
+    if place is None:
+        raise QueryError("the id of a dead letter is a stream and a number, such as EVT-17")
+    return place
+
+
+def name_of(query: Mapping[str, str]) -> str:
+    """Who asks for something, as it is recorded: `by`, or the console. Raises QueryError."""
+    name = query.get("by", "console")
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise QueryError(f"by must be 1 to {MAX_NAME} printable characters")
+    return name
+
+
+def stream_of(query: Mapping[str, str]) -> str | None:
+    """The stream that is asked for, if one. Raises QueryError."""
+    name = query.get("stream")
+    if name is not None and not (name.isascii() and name.isalpha()):
+        raise QueryError("stream must be a stream's name, such as EVT")
+    return name.upper() if name is not None else None
 
 
 def is_run_id(text: str) -> bool:

@@ -1,14 +1,27 @@
-"""The console's HTTP: each path, what is read for it, and how long that may take."""
+"""The console's HTTP: each path, what is read or done for it, and how long that may take."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, Request, Response, get, post
 
 from loopy.bus import journal
 from loopy.bus.client import Bus, BusError
+from loopy.bus.deadletters import (
+    SetAside,
+    Settlement,
+    Unsettled,
+    described,
+    drop_dead,
+    find_dead,
+    list_dead,
+    replay_dead,
+    with_original,
+)
+from loopy.clock import Clock
 from loopy.compiler.plan import Plan, plan_hash
 from loopy.kit.api import api
 from loopy.kit.problems import Problem
@@ -20,14 +33,16 @@ RETRY_AFTER = {"Retry-After": "5"}
 T = TypeVar("T")
 AnyRequest: TypeAlias = Request[Any, Any, Any]
 Answer: TypeAlias = Response[Any]
+Settle: TypeAlias = Callable[[Bus, SetAside, str, datetime], Awaitable[Settlement]]
 
 
 class Routes:
     """Everything that `/api` answers."""
 
-    def __init__(self, bus: Bus, plan: Plan) -> None:
+    def __init__(self, bus: Bus, plan: Plan, clock: Clock) -> None:
         self._bus = bus
         self._plan = plan
+        self._clock = clock
 
     def app(self) -> Litestar:
         """The ASGI application."""
@@ -36,10 +51,14 @@ class Routes:
             ("/api/runs/{run:str}", self.run),
             ("/api/cascades/{cascade:str}", self.cascade),
             ("/api/deliveries", self.deliveries),
+            ("/api/dead", self.dead),
+            ("/api/dead/{id:str}", self.dead_letter),
             ("/api/plan", self.plan),
             ("/api/health", self.health),
         )
-        return api([_route(path, answer) for path, answer in routes])
+        actions = (("/api/dead/{id:str}/replay", self.replay), ("/api/dead/{id:str}/drop", self.drop))
+        reads = [get(path)(_answering(answer)) for path, answer in routes]
+        return api([*reads, *(post(path, status_code=200)(_answering(answer)) for path, answer in actions)])
 
     async def runs(self, request: AnyRequest) -> Answer:
         """The newest runs, the newest first."""
@@ -69,6 +88,46 @@ class Routes:
             return Response({"deliveries": await _within(deliveries.newest_failures(self._bus, limit))})
         return Response({"deliveries": await _within(deliveries.newest_deliveries(self._bus, limit))})
 
+    async def dead(self, request: AnyRequest) -> Answer:
+        """The messages that were set aside and are open, or with `settled=true` the others; the newest first."""
+        query = _query(request)
+        limit, settled, stream = core.limit_of(query), core.flag_of(query, "settled"), core.stream_of(query)
+        found = await _within(list_dead(self._bus, reason=query.get("reason"), stream=stream))
+        chosen = [described(each) for each in reversed(found) if (each.settled is not None) == settled]
+        return Response({"dead": chosen[:limit]})
+
+    async def dead_letter(self, request: AnyRequest) -> Answer:
+        """One of them, with headers and payload."""
+        found = await self._found(request)
+        try:
+            whole = await _within(with_original(self._bus, found.letter))
+        except Unsettled:
+            whole = found.letter
+        return Response(described(found, whole))
+
+    async def replay(self, request: AnyRequest) -> Answer:
+        """Give one to the consumer that could not process it once more."""
+        return await self._settled(request, replay_dead)
+
+    async def drop(self, request: AnyRequest) -> Answer:
+        """Settle one for good."""
+        return await self._settled(request, drop_dead)
+
+    async def _settled(self, request: AnyRequest, settle: Settle) -> Answer:
+        by = core.name_of(_query(request))
+        found = await self._found(request)
+        try:
+            settlement = await _within(settle(self._bus, found, by, self._clock.now()))
+        except Unsettled as refused:
+            raise Problem(409, str(refused)) from None
+        return Response({"id": found.id, "settled": settlement})
+
+    async def _found(self, request: AnyRequest) -> SetAside:
+        found = await _within(find_dead(self._bus, *core.dead_place(request.path_params["id"])))
+        if found is None:
+            raise Problem(404, "no message of this id was set aside")
+        return found
+
     async def plan(self, request: AnyRequest) -> Answer:
         """The plan by which this process works."""
         return Response({"hash": plan_hash(self._plan), "plan": self._plan})
@@ -80,14 +139,14 @@ class Routes:
         return Response({"status": status, "plan": plan_hash(self._plan)}, status_code=200 if connected else 503)
 
 
-def _route(path: str, answer: Callable[[AnyRequest], Awaitable[Answer]]) -> Any:
+def _answering(answer: Callable[[AnyRequest], Awaitable[Answer]]) -> Callable[[AnyRequest], Awaitable[Answer]]:
     async def respond(request: AnyRequest) -> Answer:
         try:
             return await answer(request)
         except core.QueryError as error:
             raise Problem(400, str(error)) from None
 
-    return get(path)(respond)
+    return respond
 
 
 def _query(request: AnyRequest) -> dict[str, str]:

@@ -85,3 +85,15 @@ def test_which_addresses_are_loopback() -> None:
     assert not is_loopback("::")
     assert not is_loopback("192.168.1.1")
     assert not is_loopback("localhost")
+
+
+@pytest.mark.parametrize("origin", [b"http://localhost:3000", b"http://127.0.0.1:8700", b"https://[::1]"])
+def test_on_loopback_a_page_of_this_machine_may_post(origin: bytes) -> None:
+    assert refusal([(b"host", b"localhost"), (b"origin", origin)], loopback=True, token=None) is None
+
+
+@pytest.mark.parametrize("origin", [b"https://evil.example", b"null", b"", b"http://localhost.evil.example"])
+def test_on_loopback_a_page_of_another_site_is_refused(origin: bytes) -> None:
+    refused = refusal([(b"host", b"localhost"), (b"origin", origin)], loopback=True, token=None)
+    assert refused is not None
+    assert refused.status == 403
