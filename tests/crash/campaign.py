@@ -95,12 +95,14 @@ class Scene:
                 stack.push_async_callback(asyncio.wait, [keeping])
                 stack.callback(service.kill_now)
             await self._trouble(campaign)
+            (self._project.parent / "blows.json").write_bytes(msgspec.json.encode(self._blows))
             at_peace = now_s()
             codes = await self._end("scheduler")
-            await self._settle()
+            unsettled = await self._settle()
             settled_after_s = now_s() - at_peace
             codes += await self._end("ingress", "dispatcher", "executor", "console")
-            return self._judged(await read_messages(self._server.url, NAMESPACE), codes, settled_after_s)
+            evidence = self._evidence(await read_messages(self._server.url, NAMESPACE), codes)
+            return Ended(evidence, (*unsettled, *breaches_of(evidence)), settled_after_s)
 
     async def _prepare(self) -> None:
         """Make the streams, with schedules whose due times have been open for a while."""
@@ -133,15 +135,18 @@ class Scene:
         if blow is not None:
             self._blows.append(blow)
 
-    async def _settle(self) -> None:
-        """Return when nothing is under way any more, or when it should not be any more."""
+    async def _settle(self) -> list[Breach]:
+        """Return when nothing is under way any more; what still is when it should not be any more."""
         deadline = now_s() + SETTLING_S
+        busy: list[str] = []
         while now_s() < deadline:
             await asyncio.sleep(LOOK_S)
-            if not await busy_consumers(self._server.url, NAMESPACE):
-                messages = await read_messages(self._server.url, NAMESPACE)
-                if not any(breach.may_come for breach in self._judged(messages, [], 0).breaches):
-                    return
+            busy = await busy_consumers(self._server.url, NAMESPACE)
+            if not busy:
+                evidence = self._evidence(await read_messages(self._server.url, NAMESPACE), [])
+                if not any(breach.may_come for breach in breaches_of(evidence)):
+                    return []
+        return [Breach(f"{consumer} is not done after {SETTLING_S:g} s of peace") for consumer in busy]
 
     async def _end(self, *kinds: str) -> list[Exit]:
         """End the services of these kinds; those that did not end as they should."""
@@ -149,9 +154,9 @@ class Scene:
         codes = await asyncio.gather(*(service.end() for service in ending))
         return [Exit(service.name, code, now_s()) for service, code in zip(ending, codes, strict=True) if code != 0]
 
-    def _judged(self, messages: Sequence[Stored], codes: Sequence[Exit], settled_after_s: float) -> Ended:
+    def _evidence(self, messages: Sequence[Stored], codes: Sequence[Exit]) -> Evidence:
         exits = [end for service in self._services.values() for end in service.exits]
-        evidence = Evidence(
+        return Evidence(
             accepted=frozenset(self._sender.accepted),
             messages=tuple(messages),
             executions=read_executions(self._project / "executions"),
@@ -159,7 +164,6 @@ class Scene:
             exits=(*exits, *codes),
             schedules_since=self._since,
         )
-        return Ended(evidence, tuple(breaches_of(evidence)), settled_after_s)
 
 
 def breaches_of(evidence: Evidence) -> list[Breach]:

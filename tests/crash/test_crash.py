@@ -92,6 +92,12 @@ def too_soon(evidence: Evidence) -> Evidence:
     return with_messages(evidence, *(soon if message is join else message for message in evidence.messages))
 
 
+def passed_over_as_well(evidence: Evidence) -> Evidence:
+    """With a mark that a due time was passed over which was fired."""
+    fired = one(evidence, "firing.cron.tally", "")
+    return copy("firing.cron.tally", fired.subject.replace("cron", "passed"))(evidence)
+
+
 def executed_twice(evidence: Evidence) -> Evidence:
     """With an execution more, and nothing that befell anyone."""
     return msgspec.structs.replace(evidence, executions=(*evidence.executions, evidence.executions[0]), blows=())
@@ -129,7 +135,9 @@ def with_messages(evidence: Evidence, *messages: Stored) -> Evidence:
         (times.firings_start_one_run_each, drop("firing.cron.sweep")),
         (times.firings_start_one_run_each, copy("firing.cron.sweep", "firing.cron.sweep.60")),
         (times.no_due_time_is_missed, drop("firing.cron.sweep")),
+        (times.no_due_time_is_missed, drop("firing.passed.tally")),
         (times.no_due_time_is_missed, copy("firing.cron.tally", "firing.cron.tally.61")),
+        (times.no_due_time_is_missed, passed_over_as_well),
         (times.polls_are_read_once, drop("evt.Reading")),
         (times.polls_are_read_once, drop("firing.polled")),
         (times.polls_are_read_once, change("firing.poll", last_run="2030-01-01T00:00:00Z")),

@@ -15,6 +15,7 @@ MINUTE_S = 60
 POLL_S = 2
 # A service that finds no server gives up after five seconds, and one that finds it paused after another few.
 GIVING_UP_S = 12.0
+WAKING_S = 2.0
 
 
 def firings_start_one_run_each(evidence: Evidence, journal: Journal) -> Iterator[Breach]:
@@ -37,16 +38,19 @@ def firings_start_one_run_each(evidence: Evidence, journal: Journal) -> Iterator
 
 
 def no_due_time_is_missed(evidence: Evidence, journal: Journal) -> Iterator[Breach]:
-    """With `catch_up: all` each due time fires; else it fires, or a later mark says that it was passed over."""
+    """Each due time is fired, or a mark says that it and others before it were passed over; never both."""
     for workflow in ("sweep", "tally"):
         fired = {int(message.tokens[3]) for message in evidence.of("firing.cron", workflow)}
         passed = {int(message.tokens[3]) for message in evidence.of("firing.passed", workflow)}
         wanted = _minutes(evidence.schedules_since, max(fired | passed, default=0))
         if not wanted:
             yield Breach(f"{workflow} never fired", may_come=True)
-        missed = set(wanted) - fired if workflow == "sweep" else set()
+        missed = {at for at in set(wanted) - fired if at > max(passed, default=0)}
         yield from (Breach(f"{workflow} due at {at} was missed") for at in sorted(missed))
         yield from (Breach(f"{workflow} fired at {at}, which is not due") for at in sorted(fired - set(wanted)))
+        yield from (Breach(f"{workflow} due at {at} was fired, and passed over") for at in sorted(fired & passed))
+        if workflow == "sweep" and passed:
+            yield Breach(f"{workflow} was passed over at {sorted(passed)}, though it is never to be")
 
 
 def polls_are_read_once(evidence: Evidence, journal: Journal) -> Iterator[Breach]:
@@ -101,9 +105,11 @@ def repetitions(evidence: Evidence) -> list[tuple[Execution, Execution]]:
 
 
 def _explains(blow: Blow, before: Execution, after: Execution) -> bool:
-    if blow.target.startswith(SERVER) or blow.pid == before.executor:
-        return blow.begun_s <= after.at_s and blow.ended_s >= before.at_s
-    return blow.how == "stop" and blow.pid == after.executor and blow.begun_s <= after.at_s
+    if blow.begun_s > after.at_s:
+        return False
+    if blow.how == "stop" and blow.pid in (before.executor, after.executor):
+        return blow.ended_s + WAKING_S >= before.at_s  # what it had been given is executed when it wakes up
+    return (blow.target.startswith(SERVER) or blow.pid == before.executor) and blow.ended_s >= before.at_s
 
 
 def _minutes(since: int, until: int) -> list[int]:
