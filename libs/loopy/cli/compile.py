@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(str(exc), "name a project's directory; `loopy init DIR` makes one") from None
     compiled = compile_project(files)
     failed = compiled.plan is None or (args.strict and bool(compiled.diagnostics))
-    written = _write(compiled, root, args.out) if compiled.plan is not None and not args.check else ""
+    written = _write(compiled, root, args.out) if not failed and not args.check else ""
     # Where the plan goes to standard output, nothing else does.
     stream = sys.stderr if str(args.out) == "-" else sys.stdout
     colour = Screen(stream).has_colour
@@ -74,17 +74,20 @@ def _report(compiled: "Compiled", root: Path, style: str, *, failed: bool, writt
 
 
 def _diagnostics(compiled: "Compiled", root: Path, style: str, *, colour: bool) -> str:
+    from loopy.cli.projects import seen_from_here
+
+    project = seen_from_here(root)
     if style == "concise":
         from loopy.diagnostics.render.concise import concise
 
-        return concise(compiled.diagnostics)
+        return concise(compiled.diagnostics, project)
     if style == "github":
         from loopy.diagnostics.render.github import github
 
-        return github(compiled.diagnostics, "" if root.is_absolute() or root == Path() else root.as_posix())
+        return github(compiled.diagnostics, "" if Path(project).is_absolute() else project)
     from loopy.diagnostics.render.full import full
 
-    return full(compiled.diagnostics, compiled.sources, colour=colour)
+    return full(compiled.diagnostics, compiled.sources, project=project, colour=colour)
 
 
 def _last_line(compiled: "Compiled", *, failed: bool, colour: bool) -> str:

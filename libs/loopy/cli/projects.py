@@ -31,6 +31,17 @@ def find_project(named: str | None) -> Path | None:
     return next((path for path in (here, *here.parents) if any((path / mark).exists() for mark in _MARKS)), None)
 
 
+def seen_from_here(project: Path) -> str:
+    """What stands before the paths of a project's files, so that they can be opened from where the user is.
+
+    "" for the project in which the user is, else its directory with a `/` at its end: as it was given, or from here
+    when it lies below.
+    """
+    here = Path.cwd()
+    shown = project.relative_to(here) if project.is_absolute() and project.is_relative_to(here) else project
+    return "" if shown == Path() else f"{shown.as_posix()}/"
+
+
 def plan_of(project: Path) -> "Plan":
     """The project's plan. What is wrong with it is printed as `loopy compile` prints it, and CommandError raised."""
     from loopy.compiler.compile import compile_project
@@ -42,7 +53,8 @@ def plan_of(project: Path) -> "Plan":
     except ProjectMissing as error:
         raise CommandError(str(error), "name a project's directory; `loopy init DIR` makes one") from error
     if compiled.plan is None:
-        sys.stderr.write(full(compiled.diagnostics, compiled.sources, colour=stderr_screen().has_colour))
+        colour = stderr_screen().has_colour
+        sys.stderr.write(full(compiled.diagnostics, compiled.sources, project=seen_from_here(project), colour=colour))
         raise CommandError(f"{project} does not compile", "mend the errors above", code=FAILED)
     return compiled.plan
 

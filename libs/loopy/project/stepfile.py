@@ -77,6 +77,9 @@ def _after(shapes: Shapes, entry: Entry) -> tuple[Word, ...] | None:
 
 def _emits(shapes: Shapes, entry: Entry) -> tuple[EmitDecl, ...]:
     match entry.value:
+        case Pairs(entries=(event, Entry(key=Text(text="max"), value=Text() as most))) if most.number() is not None:
+            _beside(shapes, event, most)
+            return ()
         case Pairs():
             return tuple(_capped(shapes, event) for event in entry.value.entries)
         case Lost():
@@ -84,6 +87,15 @@ def _emits(shapes: Shapes, entry: Entry) -> tuple[EmitDecl, ...]:
         case _:
             words = shapes.words(entry, "an event, a list of events, or { Event: { max: 5 } }")
             return tuple(EmitDecl(word) for word in words or ())
+
+
+def _beside(shapes: Shapes, event: Entry, most: Text) -> None:
+    """Report `emits: { event: Done, max: 5 }`, a likely guess."""
+    name = event.value.text if event.key.text == "event" and isinstance(event.value, Text) else event.key.text
+    hint = f"did you mean `emits: {{ {name}: {{ max: {most.text} }} }}`?"
+    shapes.report(
+        "LP115", "`max` stands beside its event, not below it", most.span, "expected below the event", hint=hint
+    )
 
 
 def _capped(shapes: Shapes, entry: Entry) -> EmitDecl:

@@ -57,6 +57,31 @@ def test_strict_takes_warnings_for_errors(project: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out.splitlines()[-1] == "✗ 4 warnings (--strict)"
 
 
+def test_what_strict_refuses_leaves_neither_plan_nor_stubs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile", str(project), "--strict"]) == 1
+    assert not (project / ".loopy").exists()
+    capsys.readouterr()
+    assert main(["compile", str(project), "--strict", "--out", "-"]) == 1
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("style", ["full", "concise"])
+def test_paths_can_be_opened_from_where_the_user_stands(
+    style: str, project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown(directory: str) -> str:
+        assert main(["compile", directory, "--check", "--format", style]) == 0
+        return next(word for word in capsys.readouterr().out.split() if "registry.yml:" in word).partition(":")[0]
+
+    monkeypatch.chdir(project.parent)
+    assert shown("ai-sre") == shown(str(project)) == "ai-sre/registry.yml"
+    monkeypatch.chdir(project / "sensors")
+    assert shown("..") == "../registry.yml"
+    assert shown(str(project)) == f"{project}/registry.yml"
+    monkeypatch.chdir(project)
+    assert shown(".") == shown(str(project)) == "registry.yml"
+
+
 def test_concise_and_json_and_github_name_the_same_mistake(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spoil(project)
     assert main(["compile", str(project), "--format", "concise"]) == 1

@@ -128,6 +128,8 @@ def test_line_ends_and_byte_order_marks_of_other_systems_do_no_harm(mark: str, n
         ("emits: { A: { min: 1 } }", "LP114", 2, 15),
         ("emits: { A: { max: 0 } }", "LP115", 2, 20),
         ("emits: { A: 5 }", "LP115", 2, 13),
+        ("emits: { event: A, max: 5 }", "LP115", 2, 25),
+        ("emits: { A: , max: 5 }", "LP115", 2, 20),
         ("budget: 20", "LP115", 2, 9),
         ("budget: { wall_clock: 20x }", "LP119", 2, 23),
         ("budget: { wall_clock: 0 }", "LP119", 2, 23),

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from loopy.diagnostics.diagnostic import Diagnostic
 
 
-def concise(diagnostics: Sequence[Diagnostic]) -> str:
-    """`path:line:column: error[LP302]: headline`, one line each."""
-    return "".join(
-        f"{d.span.path}:{d.span.line}:{d.span.column}: {d.severity}[{d.code}]: {' '.join(d.headline.split())}\n"
-        for d in diagnostics
-    )
+def concise(diagnostics: Sequence[Diagnostic], project: str = "") -> str:
+    """`path:line:column: error[LP302]: headline`, one line each; `project` is its directory with a `/` at its end."""
+    return "".join(f"{project}{_line(diagnostic)}\n" for diagnostic in diagnostics)
+
+
+def _line(found: Diagnostic) -> str:
+    span = found.span
+    headline = " ".join(found.headline.split())
+    return f"{span.path}:{span.line}:{span.column}: {found.severity}[{found.code}]: {headline}"

@@ -11,12 +11,14 @@ MOST = 100
 _STYLES: dict[str, str] = {"error": "1;31", "warning": "1;33", "bold": "1", "frame": "34", "also": "36", "help": "32"}
 
 
-def full(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, colour: bool = False) -> str:
+def full(
+    diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, project: str = "", colour: bool = False
+) -> str:
     """Every diagnostic, an empty line behind each; of very many the first `MOST`, errors before warnings.
 
-    `sources` are the files' texts, by path.
+    `sources` are the files' texts, by path; `project` is the project's directory with a `/` at its end.
     """
-    page = _Page(sources, colour)
+    page = _Page(sources, project, colour)
     shown = _shown(diagnostics)
     text = "".join(page.diagnostic(diagnostic) + "\n" for diagnostic in shown)
     rest = len(diagnostics) - len(shown)
@@ -34,8 +36,9 @@ def _shown(diagnostics: Sequence[Diagnostic]) -> Sequence[Diagnostic]:
 class _Page:
     """The manner of one printing."""
 
-    def __init__(self, sources: Mapping[str, str], colour: bool) -> None:
+    def __init__(self, sources: Mapping[str, str], project: str, colour: bool) -> None:
         self._sources = sources
+        self._project = project
         self._colour = colour
 
     def diagnostic(self, diagnostic: Diagnostic) -> str:
@@ -55,7 +58,7 @@ class _Page:
 
     def _place(self, span: Span, arrow: str, text: str, mark: str, style: Severity | str, gutter: int) -> list[str]:
         margin = " " * gutter
-        lines = [f"{margin}{self._styled(arrow, 'frame')} {span.path}:{span.line}:{span.column}"]
+        lines = [f"{margin}{self._styled(arrow, 'frame')} {self._project}{span.path}:{span.line}:{span.column}"]
         shown = excerpt(self._sources.get(span.path, ""), span)
         if shown is None or not shown.text:
             return [*lines, f"{margin} {self._styled(f'= {text}', style)}"] if text else lines

@@ -6,15 +6,17 @@ from loopy.diagnostics.diagnostic import Diagnostic
 
 
 def github(diagnostics: Sequence[Diagnostic], project: str = "") -> str:
-    """`::error file=…,line=…,col=…,title=…::headline`, one line each; `project` is the project's path in the change."""
-    prefix = f"{project}/" if project else ""
-    return "".join(_command(diagnostic, prefix) for diagnostic in diagnostics)
+    """`::error file=…,line=…,col=…,title=…::headline`, one line each.
+
+    `project` is the project's directory in the change, with a `/` at its end.
+    """
+    return "".join(_command(diagnostic, project) for diagnostic in diagnostics)
 
 
-def _command(diagnostic: Diagnostic, prefix: str) -> str:
+def _command(diagnostic: Diagnostic, project: str) -> str:
     span = diagnostic.span
     properties = {
-        "file": f"{prefix}{span.path}",
+        "file": f"{project}{span.path}",
         "line": str(span.line),
         "endLine": str(span.end_line),
         "col": str(span.column),
