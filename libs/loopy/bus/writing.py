@@ -6,7 +6,7 @@ import msgspec
 
 from loopy.bus.api import check_reply
 from loopy.bus.errors import ApiRefused
-from loopy.bus.messages import Outgoing, Stored
+from loopy.bus.messages import Message, Outgoing, Stored
 from loopy.bus.retrying import patiently
 from loopy.bus.sizes import check_size
 from loopy.bus.transport import Transport
@@ -40,6 +40,11 @@ async def publish_after(connection: Transport, message: Outgoing, scope: str, se
         if error.code != WRONG_SEQUENCE:
             raise
         return None
+
+
+def was_first(message: Message) -> bool:
+    """Whether a message was stored on the condition that its subject had none, as `publish_once` has it stored."""
+    return message.headers.get(EXPECTED_SEQUENCE) == "0" and EXPECTED_SCOPE not in message.headers
 
 
 async def _publish(connection: Transport, message: Outgoing, expectation: dict[str, str]) -> Stored:

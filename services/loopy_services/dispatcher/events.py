@@ -11,6 +11,7 @@ from loopy.bus.journal import read_routed
 from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS
+from loopy.bus.writing import was_first
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.runs.records import Event, EventRouted
@@ -38,11 +39,11 @@ class EventRouter:
         event, refused = self._read(message, self._plan)
         if refused is not None:
             return await self._refuse(message, event, refused)
-        routed, known = await self._record(
+        if not was_first(message) and await self._is_second(message):
+            return DeadLetter("duplicate_event", "another message is stored on this subject: the first one stands")
+        routed, _ = await self._record(
             event, lambda earlier: route(self._plan, self._plan_hash, event, earlier, self._clock.now())
         )
-        if known and await self._is_second(message):
-            return DeadLetter("duplicate_event", "another message is stored on this subject: the first one stands")
         for started in starts(event, routed):
             await self._bus.publish_once(record_message(self._bus.subjects, started))
         self._tell(routed)
