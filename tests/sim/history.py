@@ -77,7 +77,7 @@ class History:
         self.executions: list[Execution] = []
         self.losses: list[Loss] = []
         self.failures: list[str] = []
-        self.planted: set[str] = set()
+        self.planted: set[int] = set()  # sequences of stream EVT
         self.scheduling: Due | None = None
         self.settled = False
 
@@ -109,7 +109,7 @@ class History:
         return [
             (entry, read_event(self.subjects, entry.message))
             for entry in self.of("EVT")
-            if entry.kept.subject.startswith(beginning) and entry.kept.subject not in self.planted
+            if entry.kept.subject.startswith(beginning) and entry.kept.sequence not in self.planted
         ]
 
     @cached_property

@@ -1,12 +1,17 @@
 """An event loop whose time is a virtual clock: it never waits, it moves the clock on to whatever is due next."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar, TypeVarTuple
 
 from loopy.clock import VirtualClock
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+# No two timers are due at the same instant: which of them a heap gives first would follow from what else is in it.
+APART_S = 1e-10
 
 
 class Stuck(Exception):
@@ -20,10 +25,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._virtual = clock
         self._selector = self
+        self._timers = 0
 
     def time(self) -> float:
         """The clock's seconds."""
         return self._virtual.monotonic()
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call at a time, and after whatever was to be called at that time before."""
+        self._timers += 1
+        return super().call_at(when + self._timers * APART_S, callback, *args, context=context)
 
     def select(self, wait_s: float | None) -> list[Any]:
         """Instead of waiting for files: let the time pass."""

@@ -165,6 +165,7 @@ MUTANTS = (
         "routes are recorded without regard to the cascade",
         invariants.the_right_runs_start,
         ((client, "publish_after", _stored_whatever_is_there),),
+        likely=(16,),
     ),
     Mutant(
         "a join takes any predecessor",
@@ -195,13 +196,13 @@ MUTANTS = (
         "a delivery is acknowledged before its events are stored",
         invariants.sensed_events_are_there,
         ((Sensing, "_sense", _acknowledged_first(Sensing._sense)),),
-        likely=(17,),
+        likely=(93,),
     ),
     Mutant(
         "a journal is believed that a replica has not all of",
         invariants.every_event_is_routed,
         ((dispatcher_runs, "read_before", _read_whatever_is_there),),
-        likely=(47,),
+        likely=(21,),
     ),
     Mutant(
         "an executor does not look whether an attempt is settled",
@@ -212,7 +213,7 @@ MUTANTS = (
         "a slow executor does not say that it is at work",
         invariants.agents_work_again_only_after_a_loss,
         ((consumer.Consumption, "_extend", _nothing),),
-        likely=(22,),
+        likely=(114,),
     ),
     Mutant(
         "failures are not recorded",
@@ -243,19 +244,19 @@ MUTANTS = (
         "a run goes on after its end",
         invariants.nothing_is_requested_after_the_end,
         ((decide, "_all_settled", _ended_by_any_failure), (dispatcher_runs, "decide", _decided_though_ended)),
-        likely=(100,),
+        likely=(74,),
     ),
     Mutant(
         "a scheduler counts from its start",
         invariants.schedules_fire_once,
         ((Marks, "counts_from", _from_now_on),),
-        likely=(92,),
+        likely=(52,),
     ),
     Mutant(
         "a scheduler does not see that a run is under way",
         invariants.schedules_fire_once,
         ((Marks, "under_way", _never),),
-        likely=(97,),
+        likely=(43,),
     ),
     Mutant(
         "an event that comes again is taken for another",

@@ -26,12 +26,14 @@ FIELDS: Fields = {"n": "int"}
 class Project(msgspec.Struct, frozen=True):
     """A plan, and what the outside world does with it.
 
-    `begins` are the ids of events that are offered, each perhaps more than once; `deliveries` those of deliveries for
-    the sensor; `planted` are events that must end as dead letters. `lasts_s` is how long things go wrong.
+    `begins` are the ids of events that are offered, each perhaps more than once; `twins` those of them on whose subject
+    a stranger puts another message; `deliveries` those of deliveries for the sensor; `planted` are events of the wrong
+    type. Twins and planted events must end as dead letters. `lasts_s` is how long things go wrong.
     """
 
     plan: Plan
     begins: tuple[str, ...]
+    twins: tuple[str, ...]
     deliveries: tuple[str, ...]
     planted: tuple[str, ...]
     lasts_s: float
@@ -59,6 +61,7 @@ def project_of(rng: random.Random) -> Project:
     return Project(
         plan,
         begins=tuple(f"b{n}" for n in range(rng.randint(1, 3))),
+        twins=("b0",) if rng.random() < 0.15 else (),
         deliveries=tuple(f"d{n}" for n in range(rng.randint(0, 3))),
         planted=("p0",) if rng.random() < 0.15 else (),
         lasts_s=rng.choice([130.0, 190.0]) if scheduled else rng.choice([20.0, 60.0]),

@@ -15,7 +15,7 @@ class Storm(msgspec.Struct, frozen=True):
     """How bad the weather of one simulation is: the probability of each thing at each chance, and of its kinds.
 
     `skew_s` is how far the clocks of the processes may be off, `forget_every_s` how often the server forgets what was
-    acknowledged, `stale` how often a read misses what was stored just before.
+    acknowledged, `away_every_s` how often it cannot be reached, `stale` how often a read misses what was just stored.
     """
 
     crash: float
@@ -25,6 +25,7 @@ class Storm(msgspec.Struct, frozen=True):
     stale: float
     skew_s: float
     forget_every_s: float
+    away_every_s: float
     failing: float
     slow: float
 
@@ -36,15 +37,16 @@ class Storm(msgspec.Struct, frozen=True):
             lost=rng.choice([0.0, 0.0, 0.01, 0.05]),
             late=rng.choice([0.0, 0.01, 0.05]),
             stall=rng.choice([0.0, 0.0, 0.001, 0.003]),
-            stale=rng.choice([0.0, 0.0, 0.1]),
+            stale=rng.choice([0.0, 0.0, 0.3]),
             skew_s=rng.choice([0.0, 0.0, 2.0]),
             forget_every_s=rng.choice([0.0, 0.0, 10.0]),
+            away_every_s=rng.choice([0.0, 0.0, 20.0]),
             failing=rng.choice([0.0, 0.1, 0.3]),
             slow=rng.choice([0.0, 0.0, 0.1]),
         )
 
 
-CALM = Storm(*[0.0] * 9)
+CALM = Storm(*[0.0] * 10)
 
 
 class Weather:
@@ -59,9 +61,12 @@ class Weather:
         self._crash = crash
         self._note = note
         self._stalled_until = 0.0
+        self.away_until = 0.0
 
     def outward(self, subject: str) -> float | None:
         """A process may die before, or just after, it has sent something."""
+        if self._clock.monotonic() < self.away_until:
+            return None
         if self._rng.random() < self.storm.crash:
             self._crash()
             return self._takes_s() if self._rng.random() < 0.5 else None
@@ -72,6 +77,8 @@ class Weather:
 
     def homeward(self, subject: str) -> float | None:
         """A process may die when something was done for it of which it is not told any more."""
+        if self._clock.monotonic() < self.away_until:
+            return None
         if self._rng.random() < self.storm.crash / 2:
             self._crash()
             return None

@@ -23,9 +23,9 @@ from loopy.bus.codec import Delivery, delivery_message, event_message
 from loopy.bus.memory.connection import MemoryConnection
 from loopy.bus.memory.server import MemoryServer
 from loopy.bus.memory.stream import Kept, MemoryStream
-from loopy.bus.messages import Outgoing
+from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.plans import PlanStore
-from loopy.bus.streams import INGRESS_DELIVERIES, INGRESS_POLLS, executor_consumer
+from loopy.bus.streams import EVENTS, INGRESS_DELIVERIES, INGRESS_POLLS, executor_consumer, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.clock import Clock, VirtualClock
 from loopy.kit.http import HttpServer
@@ -54,7 +54,7 @@ HEARTBEAT_S = 4
 EXPIRES_S = 20
 SETTLE_MOST_S = 900.0
 SETTLED_LOOKS = 3
-REPLICA_LAG_S = 0.2
+REPLICA_LAG_S = 0.5
 SETTINGS = Settings(nats_url="nats://127.0.0.1", slots=4, grace_s=2)
 
 Role: TypeAlias = Callable[["World", Host], Awaitable[None]]
@@ -127,6 +127,12 @@ class Process:
         self._world.lose(self.name, "crashed")
         asyncio.get_running_loop().call_later(self._rng.choice([0.1, 2.0, 15.0]), self._again)
 
+    def cut_off(self, until: float) -> None:
+        """Reach the server no more until this moment of the loop; what is under way from it is not lost."""
+        if self.alive and self.weather is not None and self.connection is not None:
+            self.weather.away_until = until
+            self.connection.generation += 1
+
     async def stop(self) -> None:
         """End gracefully."""
         self.stopping.set()
@@ -174,7 +180,7 @@ class World:
         self._people()
         for process in self.processes:
             process.start()
-        outside = [asyncio.create_task(work) for work in (self._offer(), self._forget())]
+        outside = [asyncio.create_task(work) for work in (self._offer(), self._forget(), self._outages())]
         await asyncio.sleep(self.project.lasts_s)
         await self._calm_down()
         for work in outside:
@@ -214,7 +220,23 @@ class World:
         self.rng.shuffle(offers)
         for offer in offers:
             await asyncio.sleep(self.rng.uniform(0, self.project.lasts_s / 2 / len(offers)))
-            await bus.publish_once(offer)
+            stored = await bus.publish_once(offer) if offer.headers else self._publish_plainly(offer)
+            identity = offer.subject.rpartition(".")[2]
+            if identity in self.project.planted:
+                self.history.planted.add(stored.sequence)
+            elif identity in self.project.twins and stored.first:
+                twin = self._events.store(offer.subject, b'{"n": 1000}', {}, self.clock.now())
+                self.history.planted.add(twin.sequence)
+
+    def _publish_plainly(self, offer: Outgoing) -> Stored:
+        """Publish as a stranger does who asks for nothing, but not what is there already."""
+        there = self._events.last(offer.subject)
+        kept = there or self._events.store(offer.subject, offer.payload, {}, self.clock.now())
+        return Stored(kept.sequence, first=there is None)
+
+    @property
+    def _events(self) -> MemoryStream:
+        return self.server.streams[stream_name(self.history.subjects, EVENTS)]
 
     def _offers(self) -> Iterator[Outgoing]:
         subjects = self.history.subjects
@@ -225,9 +247,7 @@ class World:
         for identity in self.project.deliveries:
             yield delivery_message(subjects, Delivery("hook", identity, "/hook", {}, {}, b"{}", START))
         for identity in self.project.planted:
-            planted = Outgoing(subjects.event("Begin", identity), b'{"n": "not a number"}')
-            self.history.planted.add(planted.subject)
-            yield planted
+            yield Outgoing(subjects.event("Begin", identity), b'{"n": "no number"}')
 
     async def _forget(self) -> None:
         """Have the server forget, now and then, what was acknowledged to it."""
@@ -239,6 +259,15 @@ class World:
             if "durable_name" in consumer.config:
                 consumer.forget(max(0, self.server.streams[stream].last_sequence - self.rng.randint(0, 8)))
                 self.lose("server", "forgot")
+
+    async def _outages(self) -> None:
+        """Have the server be away, now and then; when it is back, all connections are new."""
+        while self.storm.away_every_s:
+            await asyncio.sleep(self.rng.uniform(0.5, 1.5) * self.storm.away_every_s)
+            back = self.clock.monotonic() + self.rng.uniform(0.5, 12.0)
+            self.lose("server", "went away")
+            for process in self.processes:
+                process.cut_off(back)
 
     async def _calm_down(self) -> None:
         """From here on nothing goes wrong any more, and nothing new is due."""
