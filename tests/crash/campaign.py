@@ -163,6 +163,7 @@ class Scene:
             blows=tuple(self._blows),
             exits=(*exits, *codes),
             schedules_since=self._since,
+            booted_at=time.time() - now_s(),
         )
 
 

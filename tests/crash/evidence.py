@@ -67,7 +67,8 @@ class Evidence(msgspec.Struct, frozen=True):
     """All that is known of a campaign.
 
     `accepted` are the numbers of the deliveries that were answered with a 2xx; `schedules_since` is the instant
-    (seconds since 1970) from which the schedules' due times were open.
+    (seconds since 1970) from which the schedules' due times were open; `booted_at` is when the machine's own clock, by
+    which executions and blows are noted, was at 0.
     """
 
     accepted: frozenset[int]
@@ -76,6 +77,7 @@ class Evidence(msgspec.Struct, frozen=True):
     blows: tuple[Blow, ...]
     exits: tuple[Exit, ...]
     schedules_since: int
+    booted_at: float
 
     def of(self, *prefix: str) -> list[Stored]:
         """The messages whose subjects begin with these tokens, in the order of their stream."""

@@ -103,6 +103,12 @@ def executed_twice(evidence: Evidence) -> Evidence:
     return msgspec.structs.replace(evidence, executions=(*evidence.executions, evidence.executions[0]), blows=())
 
 
+def executed_late(evidence: Evidence) -> Evidence:
+    """With an execution long after all was over."""
+    late = msgspec.structs.replace(evidence.executions[0], at_s=evidence.executions[-1].at_s + 60)
+    return msgspec.structs.replace(evidence, executions=(*evidence.executions, late))
+
+
 def with_messages(evidence: Evidence, *messages: Stored) -> Evidence:
     return msgspec.structs.replace(evidence, messages=messages)
 
@@ -144,6 +150,7 @@ def with_messages(evidence: Evidence, *messages: Stored) -> Evidence:
         (times.results_are_of_executions, lambda evidence: msgspec.structs.replace(evidence, executions=())),
         (times.agents_are_executed_again_only_after_a_loss, executed_twice),
         (times.agents_are_executed_again_only_after_a_loss, drop("attempt")),
+        (times.what_is_settled_is_not_executed, executed_late),
         (
             times.processes_end_only_when_they_must,
             lambda evidence: msgspec.structs.replace(evidence, exits=(*evidence.exits, Exit("executor-1", 1, 0.0))),

@@ -16,6 +16,8 @@ POLL_S = 2
 # A service that finds no server gives up after five seconds, and one that finds it paused after another few.
 GIVING_UP_S = 12.0
 WAKING_S = 2.0
+# Between an executor's look whether an attempt is still to be executed and the beginning of its program.
+STARTING_S = 5.0
 
 
 def firings_start_one_run_each(evidence: Evidence, journal: Journal) -> Iterator[Breach]:
@@ -88,6 +90,16 @@ def agents_are_executed_again_only_after_a_loss(evidence: Evidence, journal: Jou
             yield Breach(f"{execution} was not asked for")
 
 
+def what_is_settled_is_not_executed(evidence: Evidence, journal: Journal) -> Iterator[Breach]:
+    """No attempt is executed once its result is stored, unless its executor was stopped after it had looked."""
+    for execution in evidence.executions:
+        step = (execution.run, execution.step)
+        results = (journal.done.get(step), journal.failures.get(step, {}).get(execution.attempt))
+        stored = [result.at_s - evidence.booted_at for result in results if result is not None]
+        if any(execution.at_s > at_s + STARTING_S for at_s in stored) and not _slept(evidence, execution):
+            yield Breach(f"{execution} took place though its result was stored at {stored}")
+
+
 def processes_end_only_when_they_must(evidence: Evidence, journal: Journal) -> Iterator[Breach]:
     """No process ends of itself, unless it was starting while there was no server to be had."""
     outages = [blow for blow in evidence.blows if blow.target.startswith(SERVER)]
@@ -102,6 +114,12 @@ def repetitions(evidence: Evidence) -> list[tuple[Execution, Execution]]:
     for execution in sorted(evidence.executions, key=lambda execution: execution.at_s):
         found[execution.run, execution.step, execution.attempt].append(execution)
     return [pair for executions in found.values() for pair in pairwise(executions)]
+
+
+def _slept(evidence: Evidence, execution: Execution) -> bool:
+    """Whether its executor was stopped before its program began."""
+    stops = [blow for blow in evidence.blows if blow.how == "stop" and blow.pid == execution.executor]
+    return any(blow.begun_s <= execution.at_s <= blow.ended_s + WAKING_S for blow in stops)
 
 
 def _explains(blow: Blow, before: Execution, after: Execution) -> bool:
@@ -131,5 +149,6 @@ OF_TIMES: tuple[Promise, ...] = (
     polls_are_read_once,
     results_are_of_executions,
     agents_are_executed_again_only_after_a_loss,
+    what_is_settled_is_not_executed,
     processes_end_only_when_they_must,
 )
