@@ -7,6 +7,7 @@ import pytest
 from loopy.bus.client import Bus, BusError, MessageTooLarge
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.streams import EVENTS, RUNS
+from loopy.bus.writing import was_first
 from tests.contract.conftest import Connect
 
 
@@ -80,3 +81,12 @@ async def test_a_full_stream_refuses_and_the_publisher_waits_until_there_is_room
     waiting = asyncio.create_task(bus.publish_once(Outgoing(subjects.event("A", "2"), b"")))
     await connection.api(f"STREAM.UPDATE.{name}", config)
     assert (await asyncio.wait_for(waiting, 5)).first
+
+
+async def test_a_message_tells_whether_it_had_to_be_the_first_of_its_subject(bus: Bus) -> None:
+    subject, scope = bus.subjects.event("A", "1"), bus.subjects.under("evt", ">")
+    await bus.publish_once(Outgoing(subject, b"first"))
+    await bus.publish_after(Outgoing(subject, b"second"), scope=scope, sequence=1)
+    await bus._connection.request(subject, b"a stranger's")
+    stored = [message async for message in bus.read(EVENTS, [subject])]
+    assert [was_first(message) for message in stored] == [True, False, False]

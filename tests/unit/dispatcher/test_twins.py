@@ -1,0 +1,29 @@
+"""Two messages on the subject of one event: the first stands, in whichever order they are handled."""
+
+from loopy.bus.client import Bus
+from loopy.bus.cloudevents import event_message
+from loopy.bus.memory.connection import MemoryConnection
+from loopy.bus.memory.server import MemoryServer
+from loopy.bus.messages import Ack, DeadLetter
+from loopy.bus.plans import PlanStore
+from loopy.bus.streams import EVENTS
+from loopy.bus.subjects import Subjects
+from loopy.clock import SystemClock
+from loopy_services.dispatcher.events import EventRouter
+from tests.support.facts import event, plan, step, workflow
+
+
+async def test_the_second_message_is_set_aside_although_it_is_handled_first() -> None:
+    bus = Bus(MemoryConnection(MemoryServer(), "test"), Subjects("t"))
+    await bus.provision()
+    first = event_message(bus.subjects, event("e1"))
+    await bus.publish_once(first)
+    await bus._connection.request(first.subject, b'{"title": "other"}')
+    [ours, theirs] = [message async for message in bus.read(EVENTS, [first.subject])]
+
+    of = plan(workflow(step("a")))
+    router = EventRouter(bus, of, PlanStore(bus, of), SystemClock())
+    verdict = await router.on_event(theirs)
+    assert isinstance(verdict, DeadLetter)
+    assert verdict.reason == "duplicate_event"
+    assert await router.on_event(ours) == Ack()
