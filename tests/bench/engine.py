@@ -20,7 +20,8 @@ import msgspec
 import nats
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import event_message, read_record
+from loopy.bus.cloudevents import event_message
+from loopy.bus.codec import read_record
 from loopy.bus.server import EmbeddedServer
 from loopy.runs.ids import run_id
 from loopy.runs.records import AttemptSucceeded, RunEnded

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import Undecodable, read_dead
 from loopy.bus.consumer import MOST_DELIVERIES
+from loopy.bus.dead import read_dead
 from loopy.bus.messages import Ack, DeadLetter, Handler, Message, Outgoing, RetryAfter, Verdict
 from loopy.bus.provisioning import ensure_consumer
 from loopy.bus.streams import DEAD, Consumer, consumer_name
+from loopy.bus.undecodable import Undecodable
 from tests.contract.conftest import Connect
 from tests.support.waiting import wait_until
 

@@ -15,7 +15,7 @@ import pytest
 
 from loopy import Tick, ToolContext
 from loopy.bus.client import Bus
-from loopy.bus.codec import event_message
+from loopy.bus.cloudevents import event_message
 from loopy.compiler.compile import compile_project
 from loopy.events import bind
 from loopy.project.files import load_files

@@ -12,7 +12,7 @@ import nats
 import pytest
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import read_dead
+from loopy.bus.dead import read_dead
 from loopy.bus.streams import DEAD
 from loopy.runs.cascade import Cascade
 from tests.support.command_line import Started, loopy

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import event_message
+from loopy.bus.cloudevents import event_message
 from loopy.bus.deadletters import list_dead
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import CONSUMERS, executor_consumer

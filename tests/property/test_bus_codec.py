@@ -6,26 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopy.bus.cloudevents import escape, unescape
+from loopy.bus.cloudevents import escape, event_message, read_event, unescape
 from loopy.bus.codec import (
-    DeadMessage,
     Delivery,
     FailedDelivery,
-    Undecodable,
-    dead_message,
     delivery_message,
-    event_message,
     failed_delivery_message,
-    read_dead,
     read_delivery,
-    read_event,
     read_failed_delivery,
     read_firing,
     read_plan,
     read_record,
 )
+from loopy.bus.dead import DeadMessage, dead_message, read_dead
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.subjects import Subjects, token, untoken
+from loopy.bus.undecodable import Undecodable
 from loopy.runs.records import Cause, Event
 
 SUBJECTS = Subjects()

@@ -9,7 +9,8 @@ from zlib import crc32
 
 import msgspec
 
-from loopy.bus.codec import read_event, read_record
+from loopy.bus.cloudevents import read_event
+from loopy.bus.codec import read_record
 from loopy.bus.memory.stream import Kept
 from loopy.bus.messages import Message
 from loopy.bus.subjects import Subjects

@@ -19,7 +19,8 @@ from loopy.authoring import Request, Tick
 from loopy.bus import consumer as consuming
 from loopy.bus import pull
 from loopy.bus.client import Bus
-from loopy.bus.codec import Delivery, delivery_message, event_message
+from loopy.bus.cloudevents import event_message
+from loopy.bus.codec import Delivery, delivery_message
 from loopy.bus.memory.connection import MemoryConnection
 from loopy.bus.memory.server import MemoryServer
 from loopy.bus.memory.stream import Kept, MemoryStream

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
-from loopy.bus.codec import DeadMessage, dead_message
 from loopy.bus.connection import Connection
 from loopy.bus.consumer import Consumption
+from loopy.bus.dead import DeadMessage, dead_message
 from loopy.bus.errors import BusError, MessageTooLarge
 from loopy.bus.incoming import watched
 from loopy.bus.messages import Handler, Message, Outgoing, Stored

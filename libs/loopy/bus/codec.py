@@ -9,8 +9,7 @@ from typing import assert_never
 
 import msgspec
 
-from loopy.bus.cloudevents import escape, event_message, read_event, unescape
-from loopy.bus.dead import DeadMessage, dead_message, read_dead
+from loopy.bus.cloudevents import escape, unescape
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable, decoder
@@ -25,32 +24,6 @@ from loopy.runs.records import (
     RunStarted,
     StepSkipped,
 )
-
-__all__ = [
-    "DeadMessage",
-    "Delivery",
-    "FailedDelivery",
-    "Firing",
-    "Undecodable",
-    "cron_firing_message",
-    "dead_message",
-    "delivery_message",
-    "event_message",
-    "failed_delivery_message",
-    "firing_done_message",
-    "plan_message",
-    "poll_done_message",
-    "poll_firing_message",
-    "read_dead",
-    "read_delivery",
-    "read_event",
-    "read_failed_delivery",
-    "read_firing",
-    "read_plan",
-    "read_record",
-    "record_message",
-    "record_subject",
-]
 
 
 class Firing(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""One connection to NATS: opened with checks, reopened for ever, closed once. The only user of nats-py's client."""
+"""One connection to NATS: opened with checks, reopened for ever, closed once. Only here is nats-py's client driven."""
 
 import asyncio
 import contextlib

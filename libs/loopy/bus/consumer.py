@@ -10,8 +10,8 @@ from typing import assert_never
 import msgspec
 from nats.aio.msg import Msg
 
-from loopy.bus.codec import DeadMessage, Undecodable
 from loopy.bus.collapse import IN_A_ROW, WITHIN_S, Losses, told
+from loopy.bus.dead import DeadMessage
 from loopy.bus.errors import BusError, EverythingFails, MessageTooLarge
 from loopy.bus.incoming import consumed, place_of
 from loopy.bus.messages import Ack, DeadLetter, Handler, Message, RetryAfter, Verdict
@@ -20,6 +20,7 @@ from loopy.bus.replaying import original_of
 from loopy.bus.streams import Consumer, consumer_name, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.bus.transport import Transport
+from loopy.bus.undecodable import Undecodable
 
 MOST_DELIVERIES = 10
 FIRST_RETRY_S = 0.25

@@ -15,11 +15,11 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from loopy.bus.client import Bus, MessageTooLarge
-from loopy.bus.codec import DeadMessage, Undecodable, read_dead
+from loopy.bus.dead import DeadMessage, read_dead
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.replaying import may_be_replayed, replay_message
 from loopy.bus.streams import DEAD, STREAMS
-from loopy.bus.undecodable import decoder
+from loopy.bus.undecodable import Undecodable, decoder
 
 Fate: TypeAlias = Literal["replayed", "dropped"]
 _ID = re.compile(r"([A-Z]+)-([0-9]{1,19})")

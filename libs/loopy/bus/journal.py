@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from loopy.bus.client import Bus, BusError
-from loopy.bus.codec import Undecodable, read_plan, read_record
+from loopy.bus.codec import read_plan, read_record
 from loopy.bus.messages import Message
 from loopy.bus.newest import newest
 from loopy.bus.streams import PLANS, RUNS
+from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
 from loopy.runs.records import EventRouted, Record, RunEnded, RunStarted

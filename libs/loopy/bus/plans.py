@@ -3,8 +3,9 @@
 from collections import OrderedDict
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import Undecodable, plan_message, read_plan
+from loopy.bus.codec import plan_message, read_plan
 from loopy.bus.streams import PLANS
+from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan, plan_hash
 
 KEPT_PLANS = 32

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from loopy.cli.screen import Line, Piece, Screen, date_time, line, printable, shorten
 
 if TYPE_CHECKING:
-    from loopy.bus.codec import DeadMessage
+    from loopy.bus.dead import DeadMessage
     from loopy.bus.deadletters import SetAside
 
 WIDEST_SUBJECT = 60

@@ -69,7 +69,8 @@ async def newest_deliveries(bus: "Bus", limit: int, *, failed_only: bool) -> lis
 
 def _joined(messages: "list[Message]", namespace: str) -> list[Listed]:
     """One entry for each delivery; its failure, where there is one, takes the place of its arrival."""
-    from loopy.bus.codec import Undecodable, read_delivery, read_failed_delivery
+    from loopy.bus.codec import read_delivery, read_failed_delivery
+    from loopy.bus.undecodable import Undecodable
 
     listed: dict[tuple[str, str], Listed] = {}
     for message in messages:

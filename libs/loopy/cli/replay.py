@@ -41,8 +41,9 @@ async def _replay(args: argparse.Namespace, address: Address, plan: "Plan | None
 
 async def _stored(bus: "Bus", plan: "Plan", identity: str) -> "Event":
     """The event of an id, of whatever type of the plan's. CommandError when there is none that can be read."""
-    from loopy.bus.codec import Undecodable, read_event
+    from loopy.bus.cloudevents import read_event
     from loopy.bus.streams import EVENTS
+    from loopy.bus.undecodable import Undecodable
 
     subjects = [bus.subjects.event(event_type, identity) for event_type in plan.events]
     found = await bus.last_each(EVENTS, subjects) if identity and subjects else []

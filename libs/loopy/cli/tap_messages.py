@@ -5,10 +5,12 @@ from typing import Any
 
 import msgspec
 
-from loopy.bus.codec import Undecodable, read_event, read_record
+from loopy.bus.cloudevents import read_event
+from loopy.bus.codec import read_record
 from loopy.bus.messages import Message
 from loopy.bus.streams import EVENTS, RUNS, STREAMS, Stream
 from loopy.bus.subjects import Subjects
+from loopy.bus.undecodable import Undecodable
 from loopy.cli.exits import CommandError
 from loopy.cli.fact_lines import source_words
 from loopy.cli.screen import Line, Piece, clock_time, line, short, shorten, values

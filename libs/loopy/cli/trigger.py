@@ -49,7 +49,7 @@ async def _trigger(
 
 async def published(bus: "Bus", event: "Event", plan: "Plan", *, wait: bool, timeout_s: float | None) -> int:
     """Publish an event and print its id; with `wait`, show what follows until it is done. The exit code."""
-    from loopy.bus.codec import event_message
+    from loopy.bus.cloudevents import event_message
     from loopy.bus.streams import RUNS
 
     before = await bus.position(RUNS)
@@ -84,8 +84,9 @@ async def _shown(bus: "Bus", event: "Event", plan: "Plan", after: int, timeout_s
 
 async def newest_plan(bus: "Bus") -> "Plan":
     """The plan that was last put on the bus. CommandError when there is none that can be read."""
-    from loopy.bus.codec import Undecodable, read_plan
+    from loopy.bus.codec import read_plan
     from loopy.bus.streams import PLANS
+    from loopy.bus.undecodable import Undecodable
 
     message = await bus.last(PLANS, bus.subjects.plan(">"))
     if message is None:

@@ -17,8 +17,9 @@ async def facts(bus: "Bus", *, after: int) -> AsyncGenerator[Record]:
 
     Who leaves the loop early closes it (`aclosing`), so that the reading ends before the connection does.
     """
-    from loopy.bus.codec import Undecodable, read_record
+    from loopy.bus.codec import read_record
     from loopy.bus.streams import RUNS
+    from loopy.bus.undecodable import Undecodable
 
     async with aclosing(bus.read(RUNS, [bus.subjects.under("run", ">")], after=after, follow=True)) as messages:
         async for message in messages:

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import Undecodable, read_delivery, read_failed_delivery
+from loopy.bus.codec import read_delivery, read_failed_delivery
 from loopy.bus.messages import Message
 from loopy.bus.newest import newest
 from loopy.bus.streams import DELIVERIES
+from loopy.bus.undecodable import Undecodable
 from loopy_services.console import core
 
 T = TypeVar("T")

@@ -6,7 +6,8 @@ from typing import assert_never
 
 import msgspec
 
-from loopy.bus.codec import Firing, event_message, firing_done_message, record_message
+from loopy.bus.cloudevents import event_message
+from loopy.bus.codec import Firing, firing_done_message, record_message
 from loopy.bus.messages import DeadLetter, Outgoing
 from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects

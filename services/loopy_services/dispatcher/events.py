@@ -6,7 +6,8 @@ from contextlib import aclosing
 import structlog
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import read_event, read_firing, record_message
+from loopy.bus.cloudevents import read_event
+from loopy.bus.codec import read_firing, record_message
 from loopy.bus.journal import read_routed
 from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
 from loopy.bus.plans import PlanStore

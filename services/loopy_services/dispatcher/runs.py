@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import structlog
 
 from loopy.bus.client import Bus, MessageTooLarge
-from loopy.bus.codec import Undecodable, read_record, record_message, record_subject
+from loopy.bus.codec import read_record, record_message, record_subject
 from loopy.bus.journal import read_before, read_run
 from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS, RUNS
+from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan, Workflow
 from loopy.runs.decide import decide, retry

@@ -15,10 +15,11 @@ from loopy.agents.harness import HarnessError
 from loopy.agents.installed import Runtimes
 from loopy.agents.readiness import plain_processes, used_sandboxes
 from loopy.bus.client import Bus
-from loopy.bus.codec import Undecodable, read_record, record_message
+from loopy.bus.codec import read_record, record_message
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import RUNS, executor_consumer
+from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.kit.service import Host

@@ -6,10 +6,10 @@ import structlog
 
 from loopy.authoring import Request, Tick
 from loopy.bus.client import Bus
+from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import (
     Delivery,
     FailedDelivery,
-    event_message,
     failed_delivery_message,
     poll_done_message,
     read_delivery,

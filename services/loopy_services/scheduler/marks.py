@@ -5,9 +5,10 @@ from datetime import datetime
 import msgspec
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import Undecodable, read_record
+from loopy.bus.codec import read_record
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import EVENTS, RUNS
+from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import CronTrigger, PollSource
 from loopy.runs.ids import firing_id, run_id
 from loopy.runs.records import EventRouted

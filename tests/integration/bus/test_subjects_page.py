@@ -12,7 +12,7 @@ import pytest
 
 from loopy.bus import subjects as grammar
 from loopy.bus.client import Bus
-from loopy.bus.codec import event_message, read_event
+from loopy.bus.cloudevents import event_message, read_event
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import DAY_S, EVENTS, FOR_EVER, STREAMS, UNLIMITED
 from loopy.bus.subjects import Subjects

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import DeadMessage, dead_message
+from loopy.bus.dead import DeadMessage, dead_message
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import EVENTS
 from tests.integration.console.test_api import AT, api, assert_problem

@@ -9,8 +9,10 @@ import pytest
 
 from loopy.bus import messages
 from loopy.bus.client import Bus
-from loopy.bus.codec import event_message, plan_message, read_dead, record_message
+from loopy.bus.cloudevents import event_message
+from loopy.bus.codec import plan_message, record_message
 from loopy.bus.connection import Connection
+from loopy.bus.dead import read_dead
 from loopy.bus.journal import list_runs, read_cascade, read_run
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.streams import DEAD, EVENTS, RUNS, TIMERS

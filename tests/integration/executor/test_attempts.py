@@ -11,7 +11,8 @@ import pytest
 from loopy.agents.harness import Assignment, Reply
 from loopy.agents.installed import Runtimes
 from loopy.bus.client import Bus
-from loopy.bus.codec import plan_message, read_dead, record_message
+from loopy.bus.codec import plan_message, record_message
+from loopy.bus.dead import read_dead
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import DEAD, RUNS
 from loopy.compiler.plan import Sandbox

@@ -11,13 +11,13 @@ import pytest
 
 from loopy.bus import messages
 from loopy.bus.client import Bus
+from loopy.bus.cloudevents import read_event
 from loopy.bus.codec import (
     Delivery,
     FailedDelivery,
     Firing,
     delivery_message,
     poll_firing_message,
-    read_event,
     read_failed_delivery,
     read_firing,
 )

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import Firing, cron_firing_message, poll_done_message, read_dead, read_firing
+from loopy.bus.codec import Firing, cron_firing_message, poll_done_message, read_firing
+from loopy.bus.dead import read_dead
 from loopy.bus.journal import list_runs, read_run
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import DEAD, EVENTS

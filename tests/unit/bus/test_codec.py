@@ -4,14 +4,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from loopy.bus.cloudevents import event_message, read_event
 from loopy.bus.codec import (
     Firing,
-    Undecodable,
     cron_firing_message,
-    event_message,
     poll_firing_message,
     read_delivery,
-    read_event,
     read_firing,
     read_plan,
     read_record,
@@ -19,6 +17,7 @@ from loopy.bus.codec import (
 )
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.subjects import Subjects
+from loopy.bus.undecodable import Undecodable
 from loopy.runs.records import AttemptRequested, Cause, Event, EventRouted, RunEnded
 
 SUBJECTS = Subjects()

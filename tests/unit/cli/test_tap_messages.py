@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopy.bus.codec import event_message, record_message
+from loopy.bus.cloudevents import event_message
+from loopy.bus.codec import record_message
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.subjects import Subjects
 from loopy.cli.exits import CommandError
