@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import nats
+from nats.aio.msg import Msg
 
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
@@ -129,7 +130,7 @@ async def _floor(root: Path) -> Burst:
         client = await nats.connect(url, pending_size=16 << 20)
         ends, context = Ends(), client.jetstream()
 
-        async def on_end(message: nats.aio.msg.Msg) -> None:
+        async def on_end(message: Msg) -> None:
             ends.note(message.subject.rpartition(".")[2])
 
         async def begin(run: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import nats
 import uvloop
+from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NothingCame
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
@@ -80,7 +81,7 @@ async def pump(context: JetStreamContext, stream: str, consumer: str, follow: Fo
     pull = await context.pull_subscribe_bind(consumer, stream, pending_msgs_limit=-1, pending_bytes_limit=-1)
     settling: set[asyncio.Task[None]] = set()
 
-    async def settle(message: nats.aio.msg.Msg) -> None:
+    async def settle(message: Msg) -> None:
         for subject, size in follow(message.subject.split(".")):
             await (await context.publish_async(subject, b"x" * size, headers=dict(EMPTY)))
         await message.ack()
@@ -100,9 +101,7 @@ async def main(role: str, url: str) -> None:
     if role == "executor":
         await pump(context, "ATTEMPTS", "attempts", after_attempt)
     else:
-        await asyncio.gather(
-            pump(context, "EVENTS", "events", after_event), pump(context, "RUNS", "runs", after_fact)
-        )
+        await asyncio.gather(pump(context, "EVENTS", "events", after_event), pump(context, "RUNS", "runs", after_fact))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ _EDGES = {
 def write_workload(root: Path) -> None:
     """Write `project`, and beside it `runtime`, which is to be on PYTHONPATH."""
     steps = {
-        f"project/workflows/{workflow}/{name}.md": f"---\n{edge}\nagent: Nobody\noutput: {_FIELDS}\n---\n{_prose(edge)}\n"
+        f"project/workflows/{workflow}/{name}.md": _step(edge)
         for workflow, edges in _EDGES.items()
         for name, edge in edges.items()
     }
@@ -61,6 +61,10 @@ def first_event(kind: str, identity: str) -> Event:
     """The event that starts one run."""
     data = {"number": 1, "text": TEXT}
     return Event(id=identity, type=kind, source="/bench", time=datetime.now(UTC), data=data, cascade=identity)
+
+
+def _step(edge: str) -> str:
+    return f"---\n{edge}\nagent: Nobody\noutput: {_FIELDS}\n---\n{_prose(edge)}\n"
 
 
 def _prose(edge: str) -> str:
