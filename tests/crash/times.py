@@ -15,6 +15,7 @@ MINUTE_S = 60
 POLL_S = 2
 # A service that finds no server gives up after five seconds, and one that finds it paused after another few.
 GIVING_UP_S = 12.0
+# How long after it was healed a server delivers what it had delivered before, and a sleeper executes what it was given.
 WAKING_S = 2.0
 # Between an executor's look whether an attempt is still to be executed and the beginning of its program.
 STARTING_S = 5.0
@@ -125,9 +126,10 @@ def _slept(evidence: Evidence, execution: Execution) -> bool:
 def _explains(blow: Blow, before: Execution, after: Execution) -> bool:
     if blow.begun_s > after.at_s:
         return False
-    if blow.how == "stop" and blow.pid in (before.executor, after.executor):
-        return blow.ended_s + WAKING_S >= before.at_s  # what it had been given is executed when it wakes up
-    return (blow.target.startswith(SERVER) or blow.pid == before.executor) and blow.ended_s >= before.at_s
+    if blow.how == "kill" and blow.pid == before.executor:
+        return blow.ended_s >= before.at_s
+    hurt_both = blow.target.startswith(SERVER) or (blow.how == "stop" and blow.pid in (before.executor, after.executor))
+    return hurt_both and blow.ended_s + WAKING_S >= before.at_s
 
 
 def _minutes(since: int, until: int) -> list[int]:
