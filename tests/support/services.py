@@ -21,7 +21,9 @@ ALL = ("ingress", "scheduler", "dispatcher", "executor", "console")
 
 def settings_for(nats_url: str, namespace: str, **fields: Any) -> Settings:
     """Settings for a test: any free port, a short grace."""
-    return read_settings({}, nats_url=nats_url, namespace=namespace, **{"port": 0, "grace_s": 2, **fields})
+    return read_settings(
+        {}, nats_url=nats_url, namespace=namespace, **{"port": 0, "grace_s": 2, "nats_wait_s": 0, **fields}
+    )
 
 
 class Running(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """The bus, as services use it. All that Loopy knows of NATS lies behind this class."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from loopy.bus.incoming import watched
 from loopy.bus.messages import Handler, Message, Outgoing, Stored
 from loopy.bus.provisioning import provision
 from loopy.bus.reading import Reader
-from loopy.bus.streams import Consumer, Stream
+from loopy.bus.streams import Consumer, Stream, consumer_name, stream_name
 from loopy.bus.subjects import DEFAULT_NAMESPACE, Subjects
 from loopy.bus.transport import Transport
 from loopy.bus.writing import publish_after, publish_once
@@ -21,12 +22,17 @@ __all__ = ["Bus", "BusError", "MessageTooLarge"]
 
 
 class Bus:
-    """One namespace on one NATS server (or cluster) with JetStream."""
+    """One namespace on one NATS server (or cluster) with JetStream.
+
+    `set_aside` counts the dead letters that were written here, by consumer and reason.
+    """
 
     def __init__(self, connection: Transport, subjects: Subjects) -> None:
         self.subjects = subjects
         self._connection = connection
+        self.set_aside: Counter[tuple[str, str]] = Counter()
         self._reader = Reader(connection, subjects)
+        self._consumptions: list[Consumption] = []
 
     @classmethod
     async def connect(cls, url: str, *, namespace: str = DEFAULT_NAMESPACE, name: str) -> "Bus":
@@ -49,6 +55,27 @@ class Bus:
     def connected(self) -> bool:
         """Whether the server can be talked to now; lost connections are opened again for ever."""
         return self._connection.connected
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made anew."""
+        return self._connection.generation
+
+    @property
+    def consuming(self) -> list[Consumer]:
+        """What is consumed here at this moment."""
+        return [consumption.consumer for consumption in self._consumptions]
+
+    @property
+    def bound(self) -> bool:
+        """Whether the server refuses none of what is consumed here."""
+        return all(consumption.bound for consumption in self._consumptions)
+
+    async def lag(self, consumer: Consumer) -> int:
+        """How many messages a consumer has still to deal with, those delivered included. One try; BusError."""
+        stream, name = stream_name(self.subjects, consumer.stream), consumer_name(self.subjects, consumer)
+        info = await self._connection.api(f"CONSUMER.INFO.{stream}.{name}", {})
+        return int(info["num_pending"]) + int(info["num_ack_pending"])
 
     @property
     def max_payload(self) -> int:
@@ -116,6 +143,11 @@ class Bus:
 
         async def bury(dead: DeadMessage) -> None:
             await publish_once(self._connection, dead_message(self.subjects, dead, self.max_payload))
+            self.set_aside[consumer.name, dead.reason] += 1
 
         consumption = Consumption(self._connection, self.subjects, consumer, handler, in_flight=in_flight, bury=bury)
-        await consumption.run(stopping, grace_s)
+        self._consumptions.append(consumption)
+        try:
+            await consumption.run(stopping, grace_s)
+        finally:
+            self._consumptions.remove(consumption)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
@@ -12,9 +13,10 @@ from nats.aio.msg import Msg
 
 from loopy.bus.api import check_reply
 from loopy.bus.conversations import Conversations
-from loopy.bus.errors import ApiRefused, BusError, Unavailable
+from loopy.bus.errors import ApiRefused, BusError, Unavailable, Unreachable
+from loopy.bus.stall import Stall
 from loopy.bus.subjects import token
-from loopy.bus.tolerant import TolerantClient, in_words, server_addresses, without_credentials
+from loopy.bus.tolerant import REFUSED, TolerantClient, in_words, server_addresses, without_credentials
 from loopy.bus.transport import Subscription
 
 OLDEST_SERVER = (2, 12)
@@ -41,15 +43,20 @@ class Connection:
         self._opened = False
         self._failures: asyncio.Queue[Exception] = asyncio.Queue()
         self._conversations = Conversations("")
+        self._stall = Stall()
 
     @classmethod
     async def open(cls, url: str, name: str) -> "Connection":
-        """Connect. BusError names the server without its credentials, what is wrong with it, and what to do."""
+        """Connect. BusError names the server without its credentials, what is wrong with it, and what to do.
+
+        Unreachable when it may yet come: it does not answer, or its JetStream does not.
+        """
         where = without_credentials(url)
         try:
             servers = server_addresses(url)
         except ValueError as error:
             raise BusError(f"{where!r} is not the address of a NATS server: write nats://HOST:PORT") from error
+        random.shuffle(servers)
         connection = cls(name)
         try:
             await connection._connect(servers, where)
@@ -74,7 +81,8 @@ class Connection:
             dial.cancel()
             failures.cancel()
             await asyncio.gather(dial, failures, return_exceptions=True)
-        raise BusError(f"cannot reach NATS at {where}: {why}")
+        problem = f"cannot reach NATS at {where}: {why}"
+        raise BusError(problem) if REFUSED in why else Unreachable(problem)
 
     async def _dial(self, servers: list[str]) -> None:
         await self._client.connect(
@@ -85,6 +93,7 @@ class Connection:
             reconnected_cb=self._on_reconnected,
             closed_cb=self._on_closed,
             max_reconnect_attempts=-1,
+            dont_randomize=True,  # a connection that is made anew goes to another server than the one before
             reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # annotated int, used as seconds
             connect_timeout=CONNECT_TIMEOUT_S,
             ping_interval=PING_INTERVAL_S,
@@ -113,6 +122,8 @@ class Connection:
         try:
             await self.api("INFO", {})
         except Unavailable as error:
+            if self._client.has_jetstream:
+                raise Unreachable(f"JetStream of the NATS server at {where} does not answer") from error
             raise BusError(f"the NATS server at {where} has no JetStream: enable it (`jetstream {{}}`)") from error
         except ApiRefused as error:
             raise BusError(f"JetStream of the NATS server at {where} cannot be used: {error.description}") from error
@@ -200,12 +211,14 @@ class Connection:
     ) -> list[Msg]:
         """One try of one request, and all its answers up to the one that ends it. Unavailable, BusError."""
         reply, conversation = self._conversations.begin(ended)
+        begun = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 await self._client.publish(subject, payload, reply=reply, headers=headers)
                 answers = await conversation.complete
         except (TimeoutError, nats.errors.OutboundBufferLimitError) as error:
             self.check_open()
+            await self.unanswered(begun)
             raise Unavailable(f"nothing answers on {subject}") from error
         except nats.errors.Error as error:
             self.check_open()
@@ -213,8 +226,19 @@ class Connection:
         finally:
             self._conversations.end(reply)
         if _nobody_listens(answers[-1]):
+            await self.unanswered(begun)
             raise Unavailable(f"nobody listens on {subject}")
+        self._stall.answered()
         return answers
+
+    async def unanswered(self, since: float) -> None:
+        """Note that what was asked at `since`, in the loop's time, has had no answer.
+
+        When that goes on, the next server of the list is connected to.
+        """
+        if self.connected and self._stall.unanswered(since, asyncio.get_running_loop().time()):
+            _log.warning("bus.stalled", extra={"connection": self._name})
+            await self._client.force_reconnect()
 
     async def api(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
         """One call of the JetStream API, such as `STREAM.INFO.LOOPY_EVT`. ApiRefused, Unavailable."""

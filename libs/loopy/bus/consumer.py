@@ -84,6 +84,16 @@ class Consumption:
         name = consumer_name(subjects, consumer)
         self._pull = Pull(connection, stream_name(subjects, consumer.stream), name, self._receive)
 
+    @property
+    def consumer(self) -> Consumer:
+        """What is consumed."""
+        return self._consumer
+
+    @property
+    def bound(self) -> bool:
+        """Whether the server serves this consumer, as far as is known."""
+        return not self._pull.refused_s
+
     async def run(self, stopping: asyncio.Event, grace_s: float) -> None:
         """Consume until `stopping` is set, then let handlers finish within the grace and give the rest back."""
         try:

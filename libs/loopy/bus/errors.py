@@ -28,5 +28,9 @@ class EverythingFails(BusError):
     """None of a consumer's messages can be processed; what is wrong is not with them."""
 
 
+class Unreachable(BusError):
+    """No server of ours is there yet, or none that is ready: worth waiting for."""
+
+
 class Unavailable(BusError):
     """Nothing answered, or the server says that it cannot now: worth another try."""

@@ -84,6 +84,8 @@ class Pull:
     async def renew(self) -> None:
         """Take requests that were lost for lost, and ask again; to be called a few times a second."""
         if self.interrupted:
+            if self._generation == self._connection.generation:
+                await self._connection.unanswered(self._heard)
             self._generation = self._connection.generation
             self._forget()
         await self.top_up()

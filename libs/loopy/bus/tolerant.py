@@ -7,6 +7,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 FLUSH_TIMEOUT_S = 2
+REFUSED = "it refuses the credentials"
 
 
 class TolerantClient(Client):
@@ -16,6 +17,11 @@ class TolerantClient(Client):
         """Return when the server has had all that was sent: nats-py's own ping overtakes what waits to be written."""
         await self._flush_pending(force_flush=True)
         await super().flush(timeout)
+
+    @property
+    def has_jetstream(self) -> bool:
+        """Whether the server says of itself that it has JetStream, though it may not be ready."""
+        return bool(self._server_info.get("jetstream"))
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
@@ -49,7 +55,7 @@ def in_words(error: Exception | None) -> str:
             return error.strerror or str(error)
     text = str(error).removeprefix("nats: ").strip().strip("'")
     if "authorization violation" in text.lower():
-        return "it refuses the credentials"
+        return REFUSED
     return text or type(error).__name__
 
 

@@ -63,6 +63,10 @@ class Transport(Protocol):
         """One try of one request, and all its answers up to the one that ends it. Unavailable, BusError."""
         ...
 
+    async def unanswered(self, since: float) -> None:
+        """Note that what was asked at `since`, in the loop's time, has had no answer."""
+        ...
+
     async def api(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
         """One call of the JetStream API, such as `STREAM.INFO.LOOPY_EVT`. ApiRefused, Unavailable."""
         ...

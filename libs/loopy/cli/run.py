@@ -82,6 +82,7 @@ def _settings(args: argparse.Namespace, project: Path, plan: "Plan") -> "Setting
             host=args.host,
             port=args.port,
             rehearse=args.rehearse or None,
+            nats_wait_s=0,
         )
     except CannotStart as error:
         raise CommandError(

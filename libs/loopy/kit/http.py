@@ -24,6 +24,15 @@ WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (we do not bind 
 _log = logging.getLogger(__name__)
 
 
+class Address(msgspec.Struct, frozen=True):
+    """Where to listen, and which variables say so, to be named when that is impossible."""
+
+    host: str
+    port: int
+    host_variable: str
+    port_variable: str
+
+
 class Mount(msgspec.Struct, frozen=True):
     """An ASGI application, where its paths begin (`/api`; `/` for all that nothing else claims), and who may use it."""
 
@@ -42,8 +51,10 @@ class HttpServer:
     Connections wait until `start`; `url` is known once something is mounted.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, address: Address | None = None) -> None:
+        """Listen at `address`, or where the settings say."""
         self._settings = settings
+        self._address = address or Address(settings.host, settings.port, "LOOPY_HOST", "LOOPY_PORT (or --port)")
         self._mounts: list[Mount] = []
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
@@ -70,10 +81,10 @@ class HttpServer:
         others because there is no token.
         """
         if self._socket is None:
-            self._socket = _bind(self._settings.host, self._settings.port)
+            self._socket = _bind(self._address)
         if protected and not self._loopback and self._settings.token is None:
             raise CannotStart(
-                f"listening on {self._settings.host}, which others can reach, needs a token: "
+                f"listening on {self._address.host}, which others can reach, needs a token: "
                 "set LOOPY_TOKEN (or LOOPY_TOKEN_FILE), or listen on 127.0.0.1"
             )
         self._mounts.append(Mount(prefix, app, protected))
@@ -128,24 +139,28 @@ class HttpServer:
         return self._socket is not None and is_loopback(self._socket.getsockname()[0])
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(where: Address) -> socket.socket:
     """A listening socket; CannotStart says why there is none and what to do."""
+    host, port = where.host, where.port
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except OSError as error:
-        raise CannotStart(f"cannot listen on {host!r}: the name leads to no address ({error.strerror})") from None
+        raise CannotStart(
+            f"cannot listen on {host!r} ({where.host_variable}): the name leads to no address ({error.strerror})"
+        ) from None
     try:
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        raise CannotStart(_why_not(error, host, port)) from None
+        raise CannotStart(_why_not(error, where)) from None
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
+def _why_not(error: OSError, where: Address) -> str:
+    host, port, variable = where.host, where.port, where.port_variable
     match error.errno:
         case errno.EADDRINUSE:
-            return f"port {port} on {host} is in use: set LOOPY_PORT (or --port) to another, 0 for any that is free"
+            return f"port {port} on {host} is in use: set {variable} to another, 0 for any that is free"
         case errno.EACCES:
-            return f"port {port} on {host} may not be used by this user: set LOOPY_PORT (or --port) to one above 1023"
+            return f"port {port} on {host} may not be used by this user: set {variable} to one above 1023"
         case _:
             return f"cannot listen on {host}, port {port}: {error.strerror}"
 

@@ -1,13 +1,14 @@
 """The shape of a service, and how services run until they are told to stop.
 
-Connect, provision, start each, then listen: whoever connects meets services that work. At the end the reverse: stop
-listening, let work under way end within the grace, close. Services share a process or not; they share nothing else.
+Connect, provision, start each, then listen: whoever connects meets services that work. At the end the reverse: be
+unready, stop listening, let work under way end within the grace, close. Services share a process or not; they share
+nothing else.
 """
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +19,10 @@ from loopy.bus.client import Bus, BusError
 from loopy.clock import Clock, SystemClock
 from loopy.compiler.plan import Plan
 from loopy.kit.errors import CannotStart, ServiceFailed
+from loopy.kit.first_connection import connect
 from loopy.kit.http import HttpServer
+from loopy.kit.metrics import UNMEASURED, Metrics
+from loopy.kit.operations import Operations
 from loopy.kit.settings import Settings
 
 GROUP = "loopy.services"
@@ -37,6 +41,7 @@ class Host(msgspec.Struct, frozen=True):
     http: HttpServer
     stopping: asyncio.Event
     is_ready: asyncio.Event
+    metrics: Metrics = UNMEASURED
 
     def ready(self) -> None:
         """The service does its work from now on."""
@@ -56,26 +61,38 @@ async def run_services(
     on_ready: OnReady,
     stopping: asyncio.Event,
 ) -> None:
-    """Run these services until `stopping` is set, then end them gracefully.
+    """Run these services until `stopping` is set, then end them gracefully: first of all they are not ready any more.
 
     `on_ready` is called once, when all of them are ready and the listener answers; if it is still at work when
     `stopping` is set, it is cancelled. Raises CannotStart when something outside must be mended first, ServiceFailed
     when a service or the connection to NATS ends untold.
     """
     services = [find_service(name) for name in names]
-    http = HttpServer(settings)
+    http, operations, draining = HttpServer(settings), Operations(settings), asyncio.Event()
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(operations.close)
         stack.push_async_callback(http.stop)
-        hosts = [
-            await stack.enter_async_context(_host(name, settings, project, plan, http, stopping)) for name in names
-        ]
+        await operations.open_apart()
+        hosts: list[Host] = []
+        for name in names:
+            bus = await connect(settings, f"loopy-{name}", stopping)
+            if bus is None:
+                return
+            stack.push_async_callback(bus.close)
+            metrics = operations.metrics(name)
+            host = Host(name, settings, bus, project, plan, SystemClock(), http, draining, asyncio.Event(), metrics)
+            hosts.append(host)
+        operations.watch(hosts)
         await _provision(hosts, plan)
         try:
             async with asyncio.TaskGroup() as group:
                 work = [group.create_task(_serve(host, serve)) for host, serve in zip(hosts, services, strict=True)]
                 watch = [group.create_task(_watch(host)) for host in hosts]
-                opening = group.create_task(_open(hosts, http, on_ready))
+                opening = group.create_task(_open(hosts, http, operations, on_ready))
                 await stopping.wait()
+                operations.draining = True
+                await asyncio.sleep(settings.drain_delay_s)
+                draining.set()
                 opening.cancel()
                 await asyncio.gather(http.stop(), asyncio.wait(work, timeout=settings.grace_s + MARGIN_S))
                 for task in (*work, *watch):
@@ -91,21 +108,6 @@ def find_service(name: str) -> Serve:
         raise CannotStart(f"there is no service {name!r}; there are {', '.join(sorted(known)) or 'none'}")
     serve: Serve = known[name].load()
     return serve
-
-
-@asynccontextmanager
-async def _host(
-    name: str, settings: Settings, project: Path, plan: Plan, http: HttpServer, stopping: asyncio.Event
-) -> AsyncIterator[Host]:
-    """A service's host, with a connection of its own."""
-    try:
-        bus = await Bus.connect(settings.nats_url, namespace=settings.namespace, name=f"loopy-{name}")
-    except BusError as error:
-        raise CannotStart(str(error)) from None
-    try:
-        yield Host(name, settings, bus, project, plan, SystemClock(), http, stopping, asyncio.Event())
-    finally:
-        await bus.close()
 
 
 async def _provision(hosts: Sequence[Host], plan: Plan) -> None:
@@ -148,12 +150,13 @@ async def _watch(host: Host) -> None:
     raise ServiceFailed(f"{host.name} lost its connection to NATS for good")
 
 
-async def _open(hosts: Sequence[Host], http: HttpServer, on_ready: OnReady) -> None:
+async def _open(hosts: Sequence[Host], http: HttpServer, operations: Operations, on_ready: OnReady) -> None:
     """Listen once all services are ready, and say so."""
     import structlog
 
     for host in hosts:
         await host.is_ready.wait()
+    await operations.open(http)
     await http.start()
     structlog.get_logger().info("services.ready", services=[host.name for host in hosts], url=http.url)
     answer = on_ready(http)

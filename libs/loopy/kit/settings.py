@@ -74,11 +74,28 @@ class Settings(msgspec.Struct, frozen=True):
         int,
         _says("be a port, 0 to 65535", "The port to listen on; 0 takes any that is free.", ge=0, le=65535),
     ] = 8700
+    ops_host: Annotated[
+        str,
+        _says(
+            "be a host name or an IP address",
+            "The address of a listener for health and metrics alone.",
+            pattern=r"^[^\s/]+$",
+        ),
+    ] = "127.0.0.1"
+    ops_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        _says(
+            "be a port, 0 to 65535",
+            "The port of a listener for health and metrics alone, which answers from the start. When it is not set, "
+            "they are served beside the webhooks and the API, and by a process that has neither on any free port of "
+            "`LOOPY_OPS_HOST`.",
+        ),
+    ] = None
     token: Annotated[
         Secret | None,
         _says(
             "be printable ASCII without blanks",
-            "The bearer token of every API but the webhooks.",
+            "The bearer token of every API but the webhooks; health and metrics need none.",
             secret=True,
         ),
     ] = None
@@ -103,6 +120,15 @@ class Settings(msgspec.Struct, frozen=True):
     replicas: Annotated[
         int, _says("be 1 to 5", "How many NATS servers keep each stream; asked for when streams are made.", ge=1, le=5)
     ] = 1
+    nats_wait_s: Annotated[
+        float,
+        _says(
+            "be a number of seconds, from 0 to 86400",
+            "How long a service that is started before NATS waits for it; `loopy run` does not wait.",
+            ge=0,
+            le=DAY_S,
+        ),
+    ] = 30
     webhook_max_bytes: Annotated[
         int,
         _says(
@@ -112,6 +138,16 @@ class Settings(msgspec.Struct, frozen=True):
             ge=1,
         ),
     ] = MIB
+    drain_delay_s: Annotated[
+        float,
+        _says(
+            "be a number of seconds, from 0 to 86400",
+            "How long a process that is told to stop says so on `/readyz` and goes on as before, so that load "
+            "balancers turn away from it; the grace begins after it.",
+            ge=0,
+            le=DAY_S,
+        ),
+    ] = 0
     grace_s: Annotated[
         float,
         _says(

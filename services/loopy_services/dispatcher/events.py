@@ -15,7 +15,8 @@ from loopy.bus.streams import EVENTS
 from loopy.bus.writing import was_first
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
-from loopy.runs.records import Event, EventRouted
+from loopy.kit.metrics import EVENTS_ROUTED, RUN_START_SECONDS, RUNS_STARTED, UNMEASURED, Metrics
+from loopy.runs.records import Event, EventRouted, RunStarted
 from loopy.runs.route import firing_event, nowhere, route, starts
 from loopy_services.dispatcher.core import admit, admit_firing, oversize
 
@@ -27,12 +28,13 @@ Decision = Callable[[list[EventRouted]], EventRouted]
 class EventRouter:
     """Routes each event once: records which runs it starts, then starts them."""
 
-    def __init__(self, bus: Bus, plan: Plan, plans: PlanStore, clock: Clock) -> None:
+    def __init__(self, bus: Bus, plan: Plan, plans: PlanStore, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
         self._bus = bus
         self._plan = plan
         self._plans = plans
         self._plan_hash = plans.own_hash
         self._clock = clock
+        self._metrics = metrics
         self._firings = bus.subjects.under("firing", "")
 
     async def on_event(self, message: Message) -> Verdict:
@@ -42,13 +44,21 @@ class EventRouter:
             return await self._refuse(message, event, refused)
         if not was_first(message) and await self._is_second(message):
             return DeadLetter("duplicate_event", "another message is stored on this subject: the first one stands")
-        routed, _ = await self._record(
+        routed, known = await self._record(
             event, lambda earlier: route(self._plan, self._plan_hash, event, earlier, self._clock.now())
         )
+        if not known:
+            self._metrics.add(EVENTS_ROUTED, event.type)
         for started in starts(event, routed):
-            await self._bus.publish_once(record_message(self._bus.subjects, started))
+            await self._start(started, message)
         self._tell(routed)
         return Ack()
+
+    async def _start(self, started: RunStarted, message: Message) -> None:
+        if (await self._bus.publish_once(record_message(self._bus.subjects, started))).first:
+            self._metrics.add(RUNS_STARTED, started.workflow)
+            waited_s = max(0.0, (self._clock.now() - message.time).total_seconds())
+            self._metrics.observe(RUN_START_SECONDS, waited_s, started.workflow)
 
     def _read(self, message: Message, plan: Plan) -> tuple[Event, DeadLetter | None]:
         """The event of a message, and why a plan does not let it in, if so."""

@@ -14,6 +14,7 @@ from loopy.bus.streams import EVENTS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan, Workflow
+from loopy.kit.metrics import RUNS_ENDED, UNMEASURED, Metrics
 from loopy.runs.decide import decide, retry
 from loopy.runs.effects import Effect, EndRun, RequestAttempt
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Record, RunEnded, RunStarted
@@ -39,11 +40,12 @@ class RunDecider:
     clock is the one by which it fires timers.
     """
 
-    def __init__(self, bus: Bus, plan: Plan, plans: PlanStore, clock: Clock) -> None:
+    def __init__(self, bus: Bus, plan: Plan, plans: PlanStore, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
         self._bus = bus
         self._plan = plan
         self._plans = plans
         self._clock = clock
+        self._metrics = metrics
         self._recall = Recall()
 
     async def on_fact(self, message: Message) -> Verdict:
@@ -61,6 +63,8 @@ class RunDecider:
                 return await self._move_on(message, before, record, before.started)
             case RunEnded():
                 self._recall.note(message, record.run, record)
+                if message.deliveries <= 1:
+                    self._metrics.add(RUNS_ENDED, record.workflow, record.outcome)
                 return await self._on_end(record)
             case _:
                 return Ack()

@@ -16,8 +16,8 @@ async def serve(host: Host) -> None:
     bus, grace_s = host.bus, host.settings.grace_s
     plans = PlanStore(bus, host.plan)
     await plans.store()
-    router = EventRouter(bus, host.plan, plans, host.clock)
-    decider = RunDecider(bus, host.plan, plans, host.clock)
+    router = EventRouter(bus, host.plan, plans, host.clock, host.metrics)
+    decider = RunDecider(bus, host.plan, plans, host.clock, host.metrics)
     work = (
         (DISPATCHER_EVENTS, router.on_event),
         (DISPATCHER_RUNS, decider.on_fact),

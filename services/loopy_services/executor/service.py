@@ -22,11 +22,13 @@ from loopy.bus.streams import RUNS, executor_consumer
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
+from loopy.kit.metrics import SLOTS, UNMEASURED, Metrics
 from loopy.kit.service import Host
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from loopy.sandboxes.installed import Providers, installed_providers
 from loopy_services.executor import core
 from loopy_services.executor.execution import Execution
+from loopy_services.executor.measures import count_attempt, slot_in_use
 from loopy_services.executor.sweeper import Sweeper
 
 _log = structlog.get_logger()
@@ -35,12 +37,21 @@ _log = structlog.get_logger()
 class Executor:
     """Turns each attempt that is delivered into one fact."""
 
-    def __init__(self, name: str, bus: Bus, plans: PlanStore, execution: Execution, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        bus: Bus,
+        plans: PlanStore,
+        execution: Execution,
+        clock: Clock,
+        metrics: Metrics = UNMEASURED,
+    ) -> None:
         self._name = name
         self._bus = bus
         self._plans = plans
         self._execution = execution
         self._clock = clock
+        self._metrics = metrics
 
     async def handle(self, message: Message) -> Verdict:
         """Execute the attempt of a message, unless a fact says already how it ended."""
@@ -68,20 +79,29 @@ class Executor:
         log.info("attempt.started", workflow=request.workflow)
         taking = core.Taking(request, self._name, self._clock.now())
         try:
-            answer = await self._execution.perform(plan, request)
-            success = self._publishable(core.succeeded(taking, self._clock.now(), answer))
+            with slot_in_use(self._metrics):
+                answer = await self._execution.perform(plan, request)
+            fact = core.succeeded(taking, self._clock.now(), answer)
+            success = self._publishable(fact)
         except HarnessError as error:
             log.warning("attempt.failed", reason=error.reason, detail=core.shortened(error.detail))
-            return self._message(core.failed(taking, self._clock.now(), error))
+            return self._failure(taking, error)
         log.info("attempt.succeeded")
+        count_attempt(self._metrics, fact)
         return success
 
     async def _give_up(self, request: AttemptRequested, why: DeadLetter) -> DeadLetter:
         """Record that an attempt which cannot be executed here or anywhere has failed, so that its run ends."""
         taking = core.Taking(request, self._name, self._clock.now())
         error = HarnessError(why.reason, why.detail, retryable=False)
-        await self._bus.publish_once(self._message(core.failed(taking, self._clock.now(), error)))
+        await self._bus.publish_once(self._failure(taking, error))
         return why
+
+    def _failure(self, taking: core.Taking, error: HarnessError) -> Outgoing:
+        """The fact of an attempt that failed, ready to be published."""
+        fact = core.failed(taking, self._clock.now(), error)
+        count_attempt(self._metrics, fact)
+        return self._message(fact)
 
     def _message(self, fact: AttemptSucceeded | AttemptFailed) -> Outgoing:
         return record_message(self._bus.subjects, fact)
@@ -105,7 +125,9 @@ async def serve(host: Host) -> None:
     providers = Providers(host.project)
     execution = Execution(host.project, Runtimes(), providers, rehearse=rehearse)
     name = core.executor_name(socket.gethostname(), os.getpid(), secrets.token_hex(3))
-    executor = Executor(name, host.bus, PlanStore(host.bus, host.plan), execution, host.clock)
+    plans = PlanStore(host.bus, host.plan)
+    executor = Executor(name, host.bus, plans, execution, host.clock, host.metrics)
+    host.metrics.add(SLOTS, by=host.settings.slots)
     if not rehearse:
         _prepare(host, providers)
     async with asyncio.TaskGroup() as group:

@@ -18,6 +18,7 @@ from loopy.bus.codec import (
 from loopy.bus.messages import Ack, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
+from loopy.kit.metrics import SENSED, UNMEASURED, Metrics
 from loopy.types.check import checker_of
 from loopy_services.ingress import core
 from loopy_services.ingress.calls import Caller
@@ -33,9 +34,17 @@ class Sensing:
     """What the consumers of deliveries and of polls call for each message; they set aside what is Undecodable."""
 
     def __init__(
-        self, bus: Bus, clock: Clock, project: Path, plan: Plan, sensors: dict[str, LoadedSensor], caller: Caller
+        self,
+        bus: Bus,
+        clock: Clock,
+        project: Path,
+        plan: Plan,
+        sensors: dict[str, LoadedSensor],
+        caller: Caller,
+        metrics: Metrics = UNMEASURED,
     ) -> None:
         self._bus = bus
+        self._metrics = metrics
         self._clock = clock
         self._project = project
         self._sensors = sensors
@@ -82,6 +91,7 @@ class Sensing:
             await self._bus.publish_once(event)
         if mark is not None:
             await self._bus.publish_once(mark)
+        self._metrics.add(SENSED, name, "mapped")
         _log.info("delivery.mapped", events=[event.headers["ce-type"] for event in events])
         return Ack()
 
@@ -105,6 +115,7 @@ class Sensing:
         """Store why there are no events of this, for `loopy deliveries --failed`."""
         failed = FailedDelivery(sensor=name, id=origin.id, error=error, trace=trace, at=self._clock.now())
         await self._bus.publish_once(failed_delivery_message(self._bus.subjects, failed))
+        self._metrics.add(SENSED, name, "failed")
         _log.error("sensor.failed", error=error, again=False)
         return Ack()
 

@@ -25,12 +25,12 @@ async def serve(host: Host) -> None:
     doors = doors_of(host.plan, os.environ)
     sensors = load_sensors(host.project, host.plan)
     max_body = min(host.settings.webhook_max_bytes, host.bus.max_payload)
-    host.http.mount("/", Webhooks(host.bus, host.clock, doors).app(max_body), protected=False)
+    host.http.mount("/", Webhooks(host.bus, host.clock, doors, host.metrics).app(max_body), protected=False)
     for door in doors:
         if door.verify and not door.secrets:
             _log.warning("webhook.secret_missing", sensor=door.sensor, path=door.path)
     with closing(Caller(MAX_EVENTS)) as caller:
-        sensing = Sensing(host.bus, host.clock, host.project, host.plan, sensors, caller)
+        sensing = Sensing(host.bus, host.clock, host.project, host.plan, sensors, caller, host.metrics)
         await PlanStore(host.bus, host.plan).store()
         host.ready()
         async with asyncio.TaskGroup() as group:

@@ -18,6 +18,8 @@ from loopy.clock import Clock
 from loopy.compiler.plan import Plan, WebhookSource
 from loopy.kit.api import api
 from loopy.kit.errors import CannotStart
+from loopy.kit.metrics import DELIVERIES, UNMEASURED, WEBHOOK_SECONDS, Metrics
+from loopy.kit.operations import PATHS
 from loopy.kit.problems import Problem
 from loopy.kit.secret import Secret
 from loopy_services.ingress import core, signatures
@@ -25,6 +27,7 @@ from loopy_services.ingress import core, signatures
 READ_S = 30.0  # for a whole body: one that trickles in is given up
 STORE_S = 5.0  # then the sender is told to come again
 RETRY_AFTER = {"Retry-After": "5"}
+_REFUSALS = {400: "broken_off", 401: "refused", 408: "broken_off", 413: "too_large", 503: "unavailable"}
 API = "/api"
 
 _log = structlog.get_logger(service="ingress")
@@ -55,6 +58,8 @@ def doors_of(plan: Plan, environment: Mapping[str, str]) -> list[Door]:
         path, verify = sensor.source.path, sensor.source.verify
         if path == API or path.startswith(f"{API}/"):
             raise CannotStart(f"sensor {sensor.name}: {path} is the console's; choose a path outside {API}")
+        if path in PATHS:
+            raise CannotStart(f"sensor {sensor.name}: {path} is for operators; choose another path")
         if verify is not None and verify not in signatures.SOURCES:
             known = ", ".join(signatures.SOURCES)
             raise CannotStart(f"sensor {sensor.name}: verify={verify!r} is not known; there are {known}")
@@ -70,10 +75,11 @@ def _secrets(verify: str | None, environment: Mapping[str, str]) -> tuple[Secret
 class Webhooks:
     """Accepts deliveries at every door."""
 
-    def __init__(self, bus: Bus, clock: Clock, doors: Sequence[Door]) -> None:
+    def __init__(self, bus: Bus, clock: Clock, doors: Sequence[Door], metrics: Metrics = UNMEASURED) -> None:
         self._bus = bus
         self._clock = clock
         self._doors = doors
+        self._metrics = metrics
 
     def app(self, max_body: int) -> Litestar:
         """The ASGI application; bodies are at most `max_body` bytes."""
@@ -81,7 +87,18 @@ class Webhooks:
 
     def _route(self, door: Door) -> HTTPRouteHandler:
         async def accept(request: AnyRequest) -> Response[dict[str, Any]]:
-            return await self._accept(door, request)
+            begun = self._clock.monotonic()
+            result = "failed"
+            try:
+                answer = await self._accept(door, request)
+                result = _result_of(answer)
+                return answer
+            except (Problem, HTTPException) as refused:
+                result = _REFUSALS.get(refused.status if isinstance(refused, Problem) else refused.status_code, result)
+                raise
+            finally:
+                self._metrics.add(DELIVERIES, door.sensor, result)
+                self._metrics.observe(WEBHOOK_SECONDS, self._clock.monotonic() - begun, door.sensor)
 
         return post(door.path, name=door.sensor)(accept)
 
@@ -137,6 +154,13 @@ class Webhooks:
         except (TimeoutError, BusError) as error:
             _log.error("delivery.not_stored", sensor=delivery.sensor, delivery=delivery.id, error=str(error))
             raise Problem(503, "deliveries cannot be stored just now; send it again", headers=RETRY_AFTER) from None
+
+
+def _result_of(answer: Response[dict[str, Any]]) -> str:
+    """What became of a request that was answered as its sender wishes, in a word for the metrics."""
+    if "challenge" in answer.content:
+        return "challenge"
+    return "duplicate" if "duplicate" in answer.content else "accepted"
 
 
 async def _body(request: AnyRequest) -> bytes:

@@ -10,6 +10,7 @@ from loopy.bus.codec import Firing, cron_firing_message, poll_firing_message
 from loopy.bus.plans import PlanStore
 from loopy.clock import Clock
 from loopy.compiler.plan import CronTrigger, Plan, PollSource
+from loopy.kit.metrics import FIRINGS, UNMEASURED, Metrics
 from loopy.kit.service import Host
 from loopy_services.scheduler.core import due, due_poll, next_look, was_set_back
 from loopy_services.scheduler.marks import Marks
@@ -19,7 +20,7 @@ log = structlog.get_logger()
 
 async def serve(host: Host) -> None:
     """Fire until told to stop."""
-    scheduler = Scheduler(host.bus, host.plan)
+    scheduler = Scheduler(host.bus, host.plan, host.metrics)
     await scheduler.start(host.clock.now())
     await PlanStore(host.bus, host.plan).store()
     host.ready()
@@ -31,8 +32,9 @@ async def serve(host: Host) -> None:
 class Scheduler:
     """The schedules and polls of one plan, and for each the instant behind which its due times are open."""
 
-    def __init__(self, bus: Bus, plan: Plan) -> None:
+    def __init__(self, bus: Bus, plan: Plan, metrics: Metrics = UNMEASURED) -> None:
         self._bus = bus
+        self._metrics = metrics
         self._marks = Marks(bus)
         self._schedules = plan.schedules
         self._polls = {name: s.source for name, s in plan.sensors.items() if isinstance(s.source, PollSource)}
@@ -81,6 +83,7 @@ class Scheduler:
         firing = Firing(name, at, await self._marks.newest("done", name, now))
         stored = await self._bus.publish_once(cron_firing_message(self._bus.subjects, firing))
         if stored.first:
+            self._metrics.add(FIRINGS, "cron", name)
             log.info("firing.published", schedule=name, scheduled_at=at.isoformat())
 
     async def _fire_poll(self, name: str, source: PollSource, now: datetime) -> None:
@@ -89,6 +92,7 @@ class Scheduler:
             return
         firing = Firing(name, at, await self._marks.newest("polled", name, now))
         if (await self._bus.publish_once(poll_firing_message(self._bus.subjects, firing))).first:
+            self._metrics.add(FIRINGS, "poll", name)
             log.debug("firing.published", poll=name, scheduled_at=at.isoformat())
         self._polls_since[name] = at
 

@@ -170,6 +170,9 @@ class MemoryConnection:
             raise Unavailable(f"nobody listens on {subject}")
         return [Msg(_NOBODY, subject, "", answer.payload, answer.headers) for answer in answers]
 
+    async def unanswered(self, since: float) -> None:
+        """Nothing: a server in memory has no other beside it."""
+
     async def api(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
         """One call of the JetStream API. ApiRefused, Unavailable."""
         reply = await self.request(f"$JS.API.{call}", msgspec.json.encode(body))
