@@ -92,6 +92,12 @@ def too_soon(evidence: Evidence) -> Evidence:
     return with_messages(evidence, *(soon if message is join else message for message in evidence.messages))
 
 
+def never_passed_over(evidence: Evidence) -> Evidence:
+    """Without any mark that a due time was passed over."""
+    marks = evidence.of("firing.passed.tally")
+    return with_messages(evidence, *(message for message in evidence.messages if message not in marks))
+
+
 def passed_over_as_well(evidence: Evidence) -> Evidence:
     """With a mark that a due time was passed over which was fired."""
     fired = one(evidence, "firing.cron.tally", "")
@@ -141,7 +147,7 @@ def with_messages(evidence: Evidence, *messages: Stored) -> Evidence:
         (times.firings_start_one_run_each, drop("firing.cron.sweep")),
         (times.firings_start_one_run_each, copy("firing.cron.sweep", "firing.cron.sweep.60")),
         (times.no_due_time_is_missed, drop("firing.cron.sweep")),
-        (times.no_due_time_is_missed, drop("firing.passed.tally")),
+        (times.no_due_time_is_missed, never_passed_over),
         (times.no_due_time_is_missed, copy("firing.cron.tally", "firing.cron.tally.61")),
         (times.no_due_time_is_missed, passed_over_as_well),
         (times.polls_are_read_once, drop("evt.Reading")),
