@@ -9,7 +9,8 @@ from typing import assert_never
 
 import msgspec
 
-from loopy.bus.cloudevents import escape, unescape
+from loopy.bus.cloudevents import escape
+from loopy.bus.jsonheader import json_header, read_json_header
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable, decoder
@@ -145,17 +146,13 @@ def delivery_message(subjects: Subjects, delivery: Delivery) -> Outgoing:
     head = _DeliveryHead(
         delivery.sensor, delivery.id, delivery.path, delivery.query, delivery.headers, delivery.at.astimezone(UTC)
     )
-    headers = {DELIVERY_HEADER: escape(msgspec.json.encode(head).decode())}
-    return Outgoing(subjects.delivery(delivery.sensor, delivery.id), delivery.body, headers)
+    place = subjects.delivery(delivery.sensor, delivery.id)
+    return Outgoing(place, delivery.body, {DELIVERY_HEADER: json_header(head)})
 
 
 def read_delivery(message: Message) -> Delivery:
     """The delivery of a message. Undecodable."""
-    try:
-        text = unescape(message.headers.get(DELIVERY_HEADER, ""))
-    except ValueError as error:
-        raise Undecodable("bad_delivery", f"{DELIVERY_HEADER} {error}") from error
-    head = _decode_head(text.encode())
+    head = read_json_header(message, DELIVERY_HEADER, _decode_head, "bad_delivery")
     return Delivery(head.sensor, head.id, head.path, head.query, head.headers, message.payload, head.at)
 
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from loopy.bus.cloudevents import escape, unescape
+from loopy.bus.cloudevents import escape
+from loopy.bus.jsonheader import json_header, read_json_header
 from loopy.bus.messages import DeadLetter, Message, Outgoing
 from loopy.bus.subjects import Subjects
-from loopy.bus.undecodable import Undecodable, decoder
+from loopy.bus.undecodable import decoder
 
 DEAD_HEADER = "Loopy-Dead-Letter"
 REASON_HEADER = "Loopy-Reason"
@@ -89,11 +90,7 @@ def dead_message(subjects: Subjects, dead: DeadMessage, max_payload: int) -> Out
 
 def read_dead(message: Message) -> DeadMessage:
     """The dead letter of a message. Undecodable."""
-    try:
-        text = unescape(message.headers.get(DEAD_HEADER, ""))
-    except ValueError as error:
-        raise Undecodable("bad_dead_letter", f"{DEAD_HEADER} {error}") from error
-    head = _decode_head(text.encode())
+    head = read_json_header(message, DEAD_HEADER, _decode_head, "bad_dead_letter")
     return DeadMessage(
         head.stream, head.subject, head.sequence, head.reason, head.detail, head.at, head.headers, message.payload,
         head.stored_as, head.stored_at, head.truncated,
@@ -105,4 +102,4 @@ def _header(dead: DeadMessage, headers: dict[str, str], *, truncated: bool) -> s
         dead.stream, dead.subject, dead.sequence, dead.reason, dead.detail, dead.at.astimezone(UTC), headers,
         dead.stored_as, dead.stored_at.astimezone(UTC), truncated,
     )  # fmt: skip
-    return escape(msgspec.json.encode(head).decode())
+    return json_header(head)

@@ -26,7 +26,6 @@ from loopy.cli.screen import (
 
 if TYPE_CHECKING:
     from loopy.bus.client import Bus
-    from loopy.bus.messages import Message
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _list(args: argparse.Namespace, address: Address) -> int:
     async with connected(address, "deliveries") as bus:
-        listed = await newest_deliveries(bus, args.limit, failed_only=args.failed)
+        listed = await _newest(bus, args.limit, failed_only=args.failed)
     if args.json:
         print_json(listed)
     elif not listed:
@@ -56,36 +55,15 @@ async def _list(args: argparse.Namespace, address: Address) -> int:
     return OK
 
 
-async def newest_deliveries(bus: "Bus", limit: int, *, failed_only: bool) -> list[Listed]:
-    """The newest deliveries, the newest first. Each has at most two messages: its arrival and its failure."""
-    from loopy.bus.newest import newest
-    from loopy.bus.streams import DELIVERIES
+async def _newest(bus: "Bus", limit: int, *, failed_only: bool) -> list[Listed]:
+    """The newest deliveries, the newest first; a failure, where there is one, takes the place of its delivery."""
+    from loopy.bus.deliveries import newest_deliveries, newest_failures
 
-    kinds = ("failed",) if failed_only else ("delivery", "failed")
-    filters = [bus.subjects.under(kind, ">") for kind in kinds]
-    found = _joined(await newest(bus, DELIVERIES, filters, limit * len(kinds)), bus.subjects.namespace)
-    return sorted(found, key=lambda delivery: delivery.at, reverse=True)[:limit]
-
-
-def _joined(messages: "list[Message]", namespace: str) -> list[Listed]:
-    """One entry for each delivery; its failure, where there is one, takes the place of its arrival."""
-    from loopy.bus.codec import read_delivery, read_failed_delivery
-    from loopy.bus.undecodable import Undecodable
-
-    listed: dict[tuple[str, str], Listed] = {}
-    for message in messages:
-        try:
-            if message.subject.startswith(f"{namespace}.failed."):
-                failed = read_failed_delivery(message)
-                listed[failed.sensor, failed.id] = Listed(failed.sensor, failed.id, failed.at, "failed", failed.error)
-            else:
-                delivery = read_delivery(message)
-                listed.setdefault(
-                    (delivery.sensor, delivery.id), Listed(delivery.sensor, delivery.id, delivery.at, "accepted")
-                )
-        except Undecodable:
-            continue
-    return list(listed.values())
+    failures = await newest_failures(bus, limit)
+    listed = {(one.sensor, one.id): Listed(one.sensor, one.id, one.at, "failed", one.error) for one in failures}
+    for one in () if failed_only else await newest_deliveries(bus, limit):
+        listed.setdefault((one.sensor, one.id), Listed(one.sensor, one.id, one.at, "accepted"))
+    return sorted(listed.values(), key=lambda delivery: delivery.at, reverse=True)[:limit]
 
 
 def _row(delivery: Listed) -> Line:

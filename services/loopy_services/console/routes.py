@@ -21,11 +21,12 @@ from loopy.bus.deadletters import (
     replay_dead,
     with_original,
 )
+from loopy.bus.deliveries import newest_deliveries, newest_failures
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan, plan_hash
 from loopy.kit.api import api
 from loopy.kit.problems import Problem
-from loopy_services.console import core, deliveries
+from loopy_services.console import core
 
 READ_S = 5.0
 RETRY_AFTER = {"Retry-After": "5"}
@@ -85,8 +86,10 @@ class Routes:
         query = _query(request)
         limit = core.limit_of(query)
         if core.flag_of(query, "failed"):
-            return Response({"deliveries": await _within(deliveries.newest_failures(self._bus, limit))})
-        return Response({"deliveries": await _within(deliveries.newest_deliveries(self._bus, limit))})
+            failures = await _within(newest_failures(self._bus, limit))
+            return Response({"deliveries": [core.shown_failure(failed) for failed in failures]})
+        deliveries = await _within(newest_deliveries(self._bus, limit))
+        return Response({"deliveries": [core.shown_delivery(delivery) for delivery in deliveries]})
 
     async def dead(self, request: AnyRequest) -> Answer:
         """The messages that were set aside and are open, or with `settled=true` the others; the newest first."""
