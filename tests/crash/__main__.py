@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -26,7 +27,9 @@ def main() -> int:
     print(f"{summary(ended)}; {time.monotonic() - begun:.0f} s in all")
     if ended.breaches:
         print(complaint(ended, args.seed, directory), file=sys.stderr)
-    return 1 if ended.breaches else 0
+        return 1
+    shutil.rmtree(directory)
+    return 0
 
 
 if __name__ == "__main__":
