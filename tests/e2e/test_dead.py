@@ -109,7 +109,7 @@ async def test_a_message_is_shown_with_its_bytes_and_dropped_on_record(live: Run
     assert (refrained.returncode, ask("list") == []) == (1, False)
     assert b"drop 1 message? [y/N]" in refrained.stderr
     assert at_a_terminal(shop, b"y\n", "drop", "--all").returncode == 0
-    assert ask("list") == []
+    assert (ask("list"), ask("drop", "--all")) == ([], [])
     [settled] = ask("list", "--settled")
     assert (settled["id"], settled["settled"]["fate"]) == (identity, "dropped")
     assert "@" in settled["settled"]["by"]
@@ -182,6 +182,7 @@ def test_an_event_is_replayed_as_a_new_one_whose_workflows_run_again(live: Run, 
         (["dead", "replay"], "--all"),
         (["dead", "drop", "EVT-1", "--all"], "which messages?"),
         (["dead", "list", "--raw"], "--raw is for"),
+        (["dead", "list", "--stream", ">"], "is no stream's name"),
         (["dead", "show", "nonsense"], "an id is like EVT-17"),
         (["dead", "show", "EVT-99999"], "no message EVT-99999 is set aside"),
         (["dead", "replay", "99999"], "no message 99999 is set aside"),

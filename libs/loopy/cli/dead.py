@@ -52,6 +52,8 @@ def _check(args: argparse.Namespace) -> None:
             f"loopy dead {args.action}: which messages?",
             "give their ids, or choose by --reason and --stream, or all that are open with --all",
         )
+    if args.stream is not None and not (args.stream.isascii() and args.stream.isalpha()):
+        raise CommandError(f"--stream: `{args.stream}` is no stream's name", "name one as ids do, such as EVT")
     if args.raw and args.action != "show":
         raise CommandError("--raw is for `loopy dead show`")
 
@@ -95,8 +97,7 @@ async def _settle(args: argparse.Namespace, address: Address) -> int:
         found = await (_named(bus, args.ids) if args.ids else _selected(bus, args, settled=False))
         if not found:
             stderr_screen().line("no message of the kind is set aside")
-            return OK
-        if not args.ids and not _is_confirmed(args, len(found)):
+        elif not args.ids and not _is_confirmed(args, len(found)):
             raise CommandError("nothing was done", code=FAILED)
         results = [await _given(bus, args.action, each) for each in found]
     if args.json:
