@@ -5,6 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
+def rfc3339(at: datetime) -> str:
+    """An instant as text: `2026-11-22T09:00:00Z`, with microseconds where it has any."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 class Clock(Protocol):
     """Where a shell takes the time from."""
 

@@ -7,7 +7,22 @@ import msgspec
 
 from loopy.compiler.fault import Fault
 from loopy.diagnostics.suggest import listed, nearest
-from loopy.types.model import Enum, Fragment, ListOf, MapOf, Maybe, Record, Scalar, Type, Unknown
+from loopy.types.model import (
+    BOOL,
+    FLOAT,
+    INT,
+    STR,
+    UNKNOWN,
+    Enum,
+    Fragment,
+    ListOf,
+    MapOf,
+    Maybe,
+    Record,
+    Scalar,
+    Type,
+    Unknown,
+)
 from loopy.types.parse import print_type
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -30,6 +45,23 @@ class Operand(msgspec.Struct, frozen=True):
     literal: bool = False
     value: Any = None
     items: tuple["Operand", ...] | None = None
+
+
+def literal_type(value: object) -> Type | Null:
+    """The type of a literal, as far as it is one."""
+    match value:
+        case bool():
+            return BOOL
+        case int():
+            return INT
+        case float():
+            return FLOAT
+        case str():
+            return STR
+        case None:
+            return Null()
+        case _:
+            return UNKNOWN
 
 
 def comparison_fault(operator: Operator, left: Operand, right: Operand) -> Fault | None:

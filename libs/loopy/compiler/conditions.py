@@ -3,11 +3,11 @@
 import ast
 from collections.abc import Callable
 
-from loopy.compiler.comparisons import Null, Operand, Operator, comparison_fault, family
+from loopy.compiler.comparisons import Null, Operand, Operator, comparison_fault, family, literal_type
 from loopy.compiler.condition_syntax import CONSTANTS, Unreadable, dotted, parse_condition, unmasked
 from loopy.compiler.fault import Fault
 from loopy.compiler.scope import NOTHING_KNOWN, Known, Part, Scope
-from loopy.types.model import BOOL, FLOAT, INT, STR, UNKNOWN, ListOf, Maybe, Type
+from loopy.types.model import BOOL, UNKNOWN, ListOf, Maybe
 from loopy.types.parse import print_type
 
 Report = Callable[[Fault], None]
@@ -80,12 +80,12 @@ class _Checker:
         text = self._text[start : start + width]
         match node:
             case ast.Constant(value=bool() | int() | float() | str() | None):
-                return Operand(_kind(node.value), text, start, width, literal=True, value=node.value)
+                return Operand(literal_type(node.value), text, start, width, literal=True, value=node.value)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
-                return Operand(_kind(number), text, start, width, literal=True, value=-number)
+                return Operand(literal_type(number), text, start, width, literal=True, value=-number)
             case ast.Name(id=name) if name in CONSTANTS:
                 value = CONSTANTS[name]
-                return Operand(_kind(value), text, start, width, literal=True, value=value)
+                return Operand(literal_type(value), text, start, width, literal=True, value=value)
             case ast.List() | ast.Tuple() | ast.Set():
                 items = tuple(self._operand(item, known) for item in node.elts)
                 there = tuple(item for item in items if item is not None)
@@ -137,20 +137,6 @@ _NAMES: dict[type[ast.expr], str] = {
     ast.JoinedStr: "an f-string",
     ast.Dict: "a map",
 }
-
-
-def _kind(value: object) -> Type | Null:
-    match value:
-        case bool():
-            return BOOL
-        case int():
-            return INT
-        case float():
-            return FLOAT
-        case str():
-            return STR
-        case _:
-            return Null()
 
 
 def _present(operand: Operand | None) -> Known:

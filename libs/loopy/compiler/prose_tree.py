@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from jinja2 import nodes
 
-from loopy.compiler.comparisons import Null, Operand, Operator, comparison_fault
+from loopy.compiler.comparisons import Null, Operand, Operator, comparison_fault, literal_type
 from loopy.compiler.fault import Fault
 from loopy.compiler.filters import filter_result
 from loopy.compiler.prose import warn_of_skipped
@@ -13,7 +13,7 @@ from loopy.compiler.template_places import Places
 from loopy.compiler.template_syntax import BadTemplate, parse_template
 from loopy.compiler.templates import compiled
 from loopy.diagnostics.suggest import did_you_mean
-from loopy.types.model import BOOL, FLOAT, INT, STR, UNKNOWN, Fragment, ListOf, Maybe, Record, Scalar, Type, Unknown
+from loopy.types.model import BOOL, INT, UNKNOWN, Fragment, ListOf, Maybe, Record, Scalar, Type, Unknown
 from loopy.types.parse import print_type
 
 LOOP = Record((("index", INT), ("index0", INT), ("first", BOOL), ("last", BOOL), ("length", INT)))
@@ -159,7 +159,7 @@ class _Checker:
             items = tuple(self._operand(item, names, known) for item in node.items)
             return Operand(ListOf(UNKNOWN), text, start, width, literal=True, items=items)
         if isinstance(node, nodes.Const):
-            kind = Null() if node.value is None else _constant(node.value)
+            kind = literal_type(node.value)
             return Operand(kind, text, start, width, literal=True, value=node.value)
         return Operand(self._value(node, names, known).kind, text, start, width)
 
@@ -170,7 +170,8 @@ class _Checker:
             case _ if parts:
                 return self._reference(parts, names, known)
             case nodes.Const():
-                return Seen(optional(UNKNOWN) if node.value is None else _constant(node.value))
+                kind = literal_type(node.value)
+                return Seen(optional(UNKNOWN) if isinstance(kind, Null) else kind)
             case nodes.Filter() if node.node is not None:
                 return self._filter(node, names, known)
             case nodes.CondExpr():
@@ -249,20 +250,6 @@ def _defined(statement: nodes.Node) -> Locals:
 
 def _there(seen: Seen) -> Known:
     return frozenset((seen.dotted,)) if seen.dotted and seen.dotted != EVENT else NOTHING_KNOWN
-
-
-def _constant(value: object) -> Type:
-    match value:
-        case bool():
-            return BOOL
-        case int():
-            return INT
-        case float():
-            return FLOAT
-        case str():
-            return STR
-        case _:
-            return UNKNOWN
 
 
 def _named(node: nodes.Node) -> str:

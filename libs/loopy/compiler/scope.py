@@ -8,7 +8,7 @@ from loopy.compiler.fault import Fault
 from loopy.compiler.graph import Graph
 from loopy.diagnostics.diagnostic import Label
 from loopy.diagnostics.span import Span
-from loopy.diagnostics.suggest import did_you_mean, listed, nearest
+from loopy.diagnostics.suggest import article, did_you_mean, listed, nearest
 from loopy.types.model import JSON, UNKNOWN, Enum, Fragment, ListOf, MapOf, Maybe, Record, Scalar, Type, Unknown
 from loopy.types.parse import print_type
 
@@ -192,9 +192,10 @@ def _fields(kind: Type) -> tuple[str, ...]:
 def _no_field(kind: Type, seen: Seen, parts: Sequence[Part], part: Part, source: Source) -> Fault:
     start = parts[0].start
     if not isinstance(kind, Record):
+        spelled = print_type(kind)
         return Fault(
             "LP607",
-            f"`{seen.dotted}` is {_a(kind)}, which has no fields",
+            f"`{seen.dotted}` is {article(spelled)} `{spelled}`, which has no fields",
             start,
             part.end - start,
             help=f"write `{seen.dotted}`"
@@ -223,8 +224,3 @@ def _maybe_absent(seen: Seen, parts: Sequence[Part], part: Part) -> Fault:
         label="optional value",
         help=f"ask first: `{{% if {seen.dotted} %}}…{{% endif %}}` in prose, `{seen.dotted} != null and …` in `when`",
     )
-
-
-def _a(kind: Type) -> str:
-    spelled = print_type(kind)
-    return f"{'an' if spelled[0] in 'aeiou' else 'a'} `{spelled}`"

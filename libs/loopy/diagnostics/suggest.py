@@ -1,4 +1,4 @@
-"""The nearest of the known names to one that is not known."""
+"""Words for messages: the name that was probably meant, names in a row, the article of a word."""
 
 from collections.abc import Iterable
 
@@ -22,6 +22,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The help for a name that is not known, or an empty text."""
     name = nearest(word, known)
     return f"did you mean `{name}`?" if name else ""
+
+
+def article(word: str) -> str:
+    """`a` or `an`, as the word is spelled."""
+    return "an" if word[:1].lower() in "aeiou" else "a"
 
 
 def listed(names: Iterable[str], *, at_most: int = 8) -> str:

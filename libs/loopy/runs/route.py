@@ -1,8 +1,9 @@
 """Which runs an event starts. Pure: the shell reads what the cascade has started so far and records the answer."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from loopy.clock import rfc3339
 from loopy.compiler.plan import CronTrigger, Limits, Plan
 from loopy.runs.ids import firing_id, run_id
 from loopy.runs.records import Event, EventRouted, Refusal, RoutedRun, RunStarted
@@ -56,11 +57,6 @@ def firing_event(workflow: str, scheduled_at: datetime, last_run: datetime | Non
         data={"scheduled_at": rfc3339(scheduled_at), "last_run": None if last_run is None else rfc3339(last_run)},
         cascade=identity,
     )
-
-
-def rfc3339(at: datetime) -> str:
-    """An instant as event data hold it: `2026-11-22T09:00:00Z`."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _known(event: Event, earlier: Sequence[EventRouted]) -> EventRouted | None:

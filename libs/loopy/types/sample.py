@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
+from loopy.clock import rfc3339
 from loopy.types.fragment_sample import sample_fragment
 from loopy.types.model import Enum, Fragment, ListOf, MapOf, Maybe, Record, Scalar, ScalarName, Type, Unknown
 
@@ -83,8 +84,7 @@ def _id(seed: str, name: str) -> str:
 
 
 def _datetime(seed: str, name: str) -> str:
-    at = _EPOCH + timedelta(minutes=int(_digest(seed, name), 16) % 10_000)
-    return at.isoformat().replace("+00:00", "Z")
+    return rfc3339(_EPOCH + timedelta(minutes=int(_digest(seed, name), 16) % 10_000))
 
 
 def _duration(seed: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """What the dispatcher decides besides `runs`: which events it lets in, and what an effect is as a message. Pure."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import assert_never
 
 import msgspec
@@ -12,6 +12,7 @@ from loopy.bus.messages import DeadLetter, Outgoing
 from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import decoder
+from loopy.clock import rfc3339
 from loopy.compiler.plan import EventTrigger, Plan
 from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
 from loopy.runs.records import AttemptFailed, AttemptRequested, Event, RunEnded, RunStarted
@@ -122,9 +123,5 @@ def _timer(subjects: Subjects, timer: StartTimer) -> Outgoing:
     return Outgoing(
         subjects.timer(*name),
         _encode(DueAttempt(*name)),
-        {"Nats-Schedule": f"@at {_instant(timer.at)}", "Nats-Schedule-Target": subjects.fire(*name)},
+        {"Nats-Schedule": f"@at {rfc3339(timer.at)}", "Nats-Schedule-Target": subjects.fire(*name)},
     )
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

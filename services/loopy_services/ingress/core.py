@@ -14,6 +14,7 @@ from loopy.bus.codec import Delivery
 from loopy.bus.messages import Outgoing
 from loopy.bus.sizes import room_for
 from loopy.compiler.plan import Sensor
+from loopy.diagnostics.suggest import article
 from loopy.events import TypedEvent
 from loopy.runs import ids
 from loopy.runs.records import Event
@@ -132,15 +133,12 @@ def hold_size(events: Sequence[Outgoing], max_payload: int) -> None:
 def _typed(sensor: Sensor, checkers: Mapping[str, Checker], given: Any) -> tuple[str, dict[str, Any]]:
     """The type and the checked data of one event that a sensor gave."""
     if not isinstance(given, TypedEvent):
-        raise SensorMistake(f"it gave {_article(type(given).__name__)}, not an event of loopy.events")
+        what = type(given).__name__
+        raise SensorMistake(f"it gave {article(what)} {what}, not an event of loopy.events")
     kind = given.event_type
     if kind not in sensor.emits:
-        raise SensorMistake(f"it gave {_article(kind)}, but says emits={', '.join(sensor.emits)}")
+        raise SensorMistake(f"it gave {article(kind)} {kind}, but says emits={', '.join(sensor.emits)}")
     try:
         return kind, checkers[kind].check(given.event_data)
     except Mismatch as mismatch:
         raise SensorMistake(f"{kind} does not fit: {mismatch}") from None
-
-
-def _article(noun: str) -> str:
-    return f"an {noun}" if noun[:1].lower() in "aeiou" else f"a {noun}"
