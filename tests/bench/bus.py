@@ -1,4 +1,7 @@
-"""The bus: how fast facts are stored, consumed and looked up, beside plain nats-py doing no more than it must."""
+"""The bus: how fast facts are stored, consumed and looked up, beside the ways of nats-py that everyone uses.
+
+Those are no floors: a request without a condition, and fetching by batches, each waited for, can take longer than ours.
+"""
 
 import asyncio
 import time
@@ -57,7 +60,7 @@ async def _start(store: Path) -> float:
 
 
 async def _publishing(bus: Bus, plain: Client) -> list[Row]:
-    floors, rates = [], []
+    usual, rates = [], []
     for repetition in range(REPETITIONS):
 
         async def raw(number: int, repetition: int = repetition) -> object:
@@ -67,10 +70,12 @@ async def _publishing(bus: Bus, plain: Client) -> list[Row]:
         async def once(number: int, repetition: int = repetition) -> object:
             return await bus.publish_once(Outgoing(bus.subjects.event("Fact", f"{repetition}-{number}"), PAYLOAD))
 
-        floors.append(await _rate(raw))
+        usual.append(await _rate(raw))
         rates.append(await _rate(once))
-    floor = Row(f"plain publish, {WINDOW} at once", tuple(floors), "/s")
-    return [floor, Row(f"publish_once, {WINDOW} at once", tuple(rates), "/s", 5_000, floor.median)]
+    return [
+        Row(f"nats-py's request, {WINDOW} at once", tuple(usual), "/s"),
+        Row(f"publish_once, {WINDOW} at once", tuple(rates), "/s", 5_000),
+    ]
 
 
 async def _rate(act: Act) -> float:
@@ -91,17 +96,19 @@ async def _consuming(bus: Bus, plain: Client) -> list[Row]:
     pull = await plain.jetstream().pull_subscribe_bind(
         consumer_name(bus.subjects, DISPATCHER_EVENTS), "BENCH_EVT", pending_msgs_limit=-1, pending_bytes_limit=-1
     )
-    floors, rates = [], []
+    usual, rates = [], []
     for _ in range(REPETITIONS):
         began, taken = time.perf_counter(), 0
         while taken < PART:
             messages = await pull.fetch(250)
             taken += len(messages)
             await asyncio.gather(*(message.ack() for message in messages))
-        floors.append(taken / (time.perf_counter() - began))
+        usual.append(taken / (time.perf_counter() - began))
         rates.append(await _consume(bus))
-    floor = Row("plain fetch of 250, ack", tuple(floors), "/s")
-    return [floor, Row("consume, 256 in flight", tuple(rates), "/s", 10_000, floor.median)]
+    return [
+        Row("nats-py's fetch of 250, then ack", tuple(usual), "/s"),
+        Row("consume, 256 in flight", tuple(rates), "/s", 10_000),
+    ]
 
 
 async def _consume(bus: Bus) -> float:
