@@ -57,14 +57,24 @@ def _entry(name: str, steps: Mapping[str, StepDecl], lost: frozenset[str], repor
     """The step with the trigger; a missing, second or doubtful one is reported."""
     both = [step for step in steps.values() if step.on and _has(step, "after")]
     entries = [step for step in steps.values() if step.on and step not in both]
-    neither = [
-        step for step in steps.values() if not (_has(step, "on") or _has(step, "after")) and step.name not in lost
-    ]
+    _report_both(both, report)
+    _report_second(name, entries, report)
+    untriggered = not entries and not both and not any(_has(step, "on") for step in steps.values()) and not lost
+    _report_neither(name, steps, lost, untriggered=untriggered, report=report)
+    return next(iter([*entries, *both]), None)
+
+
+def _report_both(both: Sequence[StepDecl], report: Report) -> None:
+    """Steps that begin the workflow and run after others."""
     for step in both:
         headline = f"`{step.name}` has both `on` and `after`"
         also = (Label(step.keys["on"], "a trigger begins a workflow"),)
         help_ = "keep `on:` in the step that begins the workflow, `after:` in every other"
         report(Diagnostic("LP403", headline, step.keys["after"], also=also, help=help_))
+
+
+def _report_second(name: str, entries: Sequence[StepDecl], report: Report) -> None:
+    """Steps that begin the workflow beside the first that does."""
     for step in entries[1:]:
         headline = (
             f"the workflow `{name}` has more than one trigger: `{entries[0].name}` begins it, and so does `{step.name}`"
@@ -72,7 +82,15 @@ def _entry(name: str, steps: Mapping[str, StepDecl], lost: frozenset[str], repor
         also = (Label(_key(entries[0], "on"), "the first trigger"),)
         help_ = f"give `{step.name}` an `after:` instead, or a workflow of its own"
         report(Diagnostic("LP402", headline, _key(step, "on"), "a second trigger", also, help_))
-    untriggered = not entries and not both and not any(_has(step, "on") for step in steps.values()) and not lost
+
+
+def _report_neither(
+    name: str, steps: Mapping[str, StepDecl], lost: frozenset[str], *, untriggered: bool, report: Report
+) -> None:
+    """Steps that nothing starts; in a workflow without any trigger the first of them is where one is missing."""
+    neither = [
+        step for step in steps.values() if not (_has(step, "on") or _has(step, "after")) and step.name not in lost
+    ]
     for index, step in enumerate(neither):
         if untriggered and index == 0:
             headline = f"the workflow `{name}` has no trigger"
@@ -83,7 +101,6 @@ def _entry(name: str, steps: Mapping[str, StepDecl], lost: frozenset[str], repor
         help_ = f"say after which step it runs: `after: {others[0]}`" if others else "give it an `on:`"
         headline = f"`{step.name}` has neither `on` nor `after`: nothing ever starts it"
         report(Diagnostic("LP404", headline, step.span, help=help_))
-    return next(iter([*entries, *both]), None)
 
 
 def _parents(
