@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 import structlog
-from loopy.kit.metrics import EVENTS_ROUTED, RUN_START_SECONDS, RUNS_STARTED, UNMEASURED, Metrics
 
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import read_event
@@ -16,6 +15,7 @@ from loopy.bus.streams import EVENTS
 from loopy.bus.writing import was_first
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
+from loopy.kit.metrics import EVENTS_ROUTED, RUN_START_SECONDS, RUNS_STARTED, UNMEASURED, Metrics
 from loopy.runs.records import Event, EventRouted, RunStarted
 from loopy.runs.route import firing_event, nowhere, route, starts
 from loopy_services.dispatcher.core import admit, admit_firing, oversize

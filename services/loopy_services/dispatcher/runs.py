@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from loopy.kit.metrics import RUNS_ENDED, UNMEASURED, Metrics
 
 from loopy.bus.client import Bus, MessageTooLarge
 from loopy.bus.codec import read_record, record_message, record_subject
@@ -15,6 +14,7 @@ from loopy.bus.streams import EVENTS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan, Workflow
+from loopy.kit.metrics import RUNS_ENDED, UNMEASURED, Metrics
 from loopy.runs.decide import decide, retry
 from loopy.runs.effects import Effect, EndRun, RequestAttempt
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Record, RunEnded, RunStarted

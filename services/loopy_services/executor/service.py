@@ -10,7 +10,6 @@ import secrets
 import socket
 
 import structlog
-from loopy.kit.metrics import SLOTS, UNMEASURED, Metrics
 
 from loopy.agents.harness import HarnessError
 from loopy.agents.installed import Runtimes
@@ -23,6 +22,7 @@ from loopy.bus.streams import RUNS, executor_consumer
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
+from loopy.kit.metrics import SLOTS, UNMEASURED, Metrics
 from loopy.kit.service import Host
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from loopy.sandboxes.installed import Providers, installed_providers

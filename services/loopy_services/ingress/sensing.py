@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import structlog
-from loopy.kit.metrics import SENSED, UNMEASURED, Metrics
 
 from loopy.authoring import Request, Tick
 from loopy.bus.client import Bus
@@ -19,6 +18,7 @@ from loopy.bus.codec import (
 from loopy.bus.messages import Ack, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
+from loopy.kit.metrics import SENSED, UNMEASURED, Metrics
 from loopy.types.check import checker_of
 from loopy_services.ingress import core
 from loopy_services.ingress.calls import Caller

@@ -10,8 +10,6 @@ import structlog
 from litestar import Litestar, Request, Response, post
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
-from loopy.kit.metrics import DELIVERIES, UNMEASURED, WEBHOOK_SECONDS, Metrics
-from loopy.kit.operations import PATHS
 
 from loopy.bus.client import Bus, BusError, MessageTooLarge
 from loopy.bus.codec import Delivery, delivery_message
@@ -20,6 +18,8 @@ from loopy.clock import Clock
 from loopy.compiler.plan import Plan, WebhookSource
 from loopy.kit.api import api
 from loopy.kit.errors import CannotStart
+from loopy.kit.metrics import DELIVERIES, UNMEASURED, WEBHOOK_SECONDS, Metrics
+from loopy.kit.operations import PATHS
 from loopy.kit.problems import Problem
 from loopy.kit.secret import Secret
 from loopy_services.ingress import core, signatures

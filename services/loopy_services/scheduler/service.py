@@ -4,13 +4,13 @@ import asyncio
 from datetime import datetime
 
 import structlog
-from loopy.kit.metrics import FIRINGS, UNMEASURED, Metrics
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import Firing, cron_firing_message, poll_firing_message
 from loopy.bus.plans import PlanStore
 from loopy.clock import Clock
 from loopy.compiler.plan import CronTrigger, Plan, PollSource
+from loopy.kit.metrics import FIRINGS, UNMEASURED, Metrics
 from loopy.kit.service import Host
 from loopy_services.scheduler.core import due, due_poll, next_look, was_set_back
 from loopy_services.scheduler.marks import Marks
