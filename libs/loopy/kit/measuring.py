@@ -66,12 +66,12 @@ class ServiceMetrics:
     def __init__(self, service: str, counted: dict[Metric, Counted]) -> None:
         self._service = service
         self._counted = counted
-        self._children: dict[tuple[Metric, tuple[str, ...]], Counted] = {}
+        self._children: dict[tuple[str, tuple[str, ...]], Counted] = {}  # names: a struct is hashed anew each time
 
     def add(self, metric: Metric, *labels: str, by: float = 1) -> None:
         """Add to a counter or a gauge."""
         child = self._child(metric, labels)
-        assert isinstance(child, Counter | Gauge)
+        assert not isinstance(child, Histogram)
         child.inc(by)
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
@@ -81,9 +81,9 @@ class ServiceMetrics:
         child.observe(value)
 
     def _child(self, metric: Metric, labels: tuple[str, ...]) -> Counted:
-        found = self._children.get((metric, labels))
+        found = self._children.get((metric.name, labels))
         if found is None:
-            found = self._children[metric, labels] = self._counted[metric].labels(self._service, *labels)
+            found = self._children[metric.name, labels] = self._counted[metric].labels(self._service, *labels)
         return found
 
 
