@@ -102,6 +102,7 @@ async def _remove_all(directories: Iterable[Path]) -> None:
     """Remove directories. One that cannot be is logged: what an attempt answered must not be lost over its litter."""
     for directory in directories:
         try:
-            await asyncio.to_thread(remove, directory)
+            if directory.exists():  # a rehearsed run has none, and a look needs no thread
+                await asyncio.to_thread(remove, directory)
         except OSError as error:
             _log.warning("sandbox.not_removed", extra={"directory": str(directory), "error": error.strerror})
