@@ -33,7 +33,7 @@ from tests.bench.workload import CHAIN, DIAMOND, FIRST, STEPS, first_event, writ
 from tests.support.waiting import wait_until
 
 NAMESPACE = "bench"
-REPETITIONS = 5
+REPETITIONS = 3
 RUNS = 1_000
 WINDOW = 64
 RATE = 20
