@@ -11,17 +11,18 @@ from unittest.mock import patch
 import msgspec
 
 from loopy.agents.harness import HarnessError
-from loopy.bus import client, consumer, writing
+from loopy.bus import client, consumer, leases, writing
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_record
 from loopy.bus.messages import Ack, Message, Outgoing, Stored, Verdict
 from loopy.bus.streams import RUNS
+from loopy.bus.subjects import Subjects
 from loopy.bus.transport import Transport
 from loopy.compiler.plan import Step, Workflow
 from loopy.runs import decide, emissions, standing
 from loopy.runs.effects import Effect
 from loopy.runs.emissions import emissions as real_emissions
-from loopy.runs.records import AttemptSucceeded, Data, Emitted, Record
+from loopy.runs.records import AttemptRequested, AttemptSucceeded, Data, Emitted, Record
 from loopy.runs.standing import Standing, StepStanding
 from loopy.runs.state import RunState, StepState, fold
 from loopy_services.dispatcher import runs as dispatcher_runs
@@ -110,6 +111,10 @@ def _decided_though_ended(workflow: Workflow, before: RunState, record: Record, 
     return _decide(workflow, msgspec.structs.replace(before, ended=None), record, now)
 
 
+def _results_alone(subjects: Subjects, request: AttemptRequested) -> tuple[str, ...]:
+    return subjects.done(request.run, request.step), subjects.fail(request.run, request.step, request.attempt)
+
+
 def _numbered_anew(*_: object) -> str:
     return f"emitted-{next(_numbers)}"
 
@@ -134,6 +139,10 @@ async def _never(*_: object) -> bool:
 
 async def _always(*_: object) -> bool:
     return True
+
+
+def _free(ours: leases.Holder, found: Message | None) -> leases.Free:
+    return leases.Free(found.sequence if found is not None else 0)
 
 
 async def _nothing(*_: object) -> None:
@@ -210,9 +219,9 @@ MUTANTS = (
         ((executor_core, "settling_facts", lambda subjects, _: (subjects.start("none"),)),),
     ),
     Mutant(
-        "a slow executor does not say that it is at work",
+        "a slow executor does not say that it is at work, and its lease keeps nobody off",
         invariants.agents_work_again_only_after_a_loss,
-        ((consumer.Consumption, "_extend", _nothing),),
+        ((consumer.Consumption, "_extend", _nothing), (leases, "standing", _free)),
         likely=(114,),
     ),
     Mutant(
@@ -243,8 +252,12 @@ MUTANTS = (
     Mutant(
         "a run goes on after its end",
         invariants.nothing_is_requested_after_the_end,
-        ((decide, "_all_settled", _ended_by_any_failure), (dispatcher_runs, "decide", _decided_though_ended)),
-        likely=(74,),
+        (
+            (decide, "_all_settled", _ended_by_any_failure),
+            (dispatcher_runs, "decide", _decided_though_ended),
+            (executor_core, "settling_facts", _results_alone),
+        ),
+        likely=(117,),
     ),
     Mutant(
         "a scheduler counts from its start",

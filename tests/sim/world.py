@@ -304,7 +304,9 @@ async def _execute(world: World, host: Host) -> None:
     rng = random.Random(world.rng.random())
     agent = SimulatedAgent(host.name, rng, world.history, world.storm.failing, world.storm.slow)
     execution = Execution(host.project, OneRuntime(agent), Providers(host.project), rehearse=False)
-    executor = Executor(host.name, host.bus, PlanStore(host.bus, host.plan), execution, host.clock)
+    executor = Executor(
+        host.name, host.bus, PlanStore(host.bus, host.plan), execution, host.clock, host.settings.lease_s
+    )
     await host.bus.consume(
         executor_consumer("default"),
         executor.handle,

@@ -43,4 +43,4 @@ def assigned(
     emits = tuple(Emission(name, 3) for name in events)
     step = Step("fix", "workflows/resolve/fix.md", "Fixer", "", output=output or {}, emits=emits)
     agent = Agent("Fixer", "command", run=program)
-    return Assignment(requested(**changes), step, agent, prompt, events, hint)
+    return Assignment(requested(**changes), step, agent, prompt, events, 1, hint)

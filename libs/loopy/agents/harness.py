@@ -13,7 +13,8 @@ from loopy.sandboxes.provider import SandboxSession
 class Assignment(msgspec.Struct, frozen=True):
     """One attempt, ready to be executed: the whole prompt and everything that bounds it.
 
-    `events` has the field types of every event that the step may emit, by name. `hint` is what the project's
+    `events` has the field types of every event that the step may emit, by name. `lease` is a fencing token: of two
+    executors that believe they have the attempt, the one with the larger token is right. `hint` is what the project's
     `rehearsal/<workflow>/<step>.json` says, or None.
     """
 
@@ -22,6 +23,7 @@ class Assignment(msgspec.Struct, frozen=True):
     agent: Agent
     prompt: str
     events: Mapping[str, Fields]
+    lease: int
     hint: Any = None
 
 

@@ -19,6 +19,8 @@ MIB = 1 << 20
 UNLIMITED = -1
 FOR_EVER = 0
 ACK_WAIT_S = 30
+# An executor that is gone is missed after so long; how long it is waited for then is what its lease says.
+EXECUTOR_ACK_WAIT_S = 2
 MAX_ACK_PENDING = 20_000
 
 
@@ -58,8 +60,9 @@ TIMERS = Stream(
     options={"discard": "old", "allow_msg_schedules": True, "allow_msg_ttl": True},
 )
 PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER)
+LEASES = Stream("LEASE", ("lease",), 64 * MIB, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
 DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)
-STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, DEAD)
+STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, DEAD)
 
 DISPATCHER_EVENTS = Consumer("dispatcher-events", "EVT", ("evt", "firing.cron", "replay.evt", "replay.firing.cron"))
 DISPATCHER_RUNS = Consumer("dispatcher-runs", "RUN", ("run.start", "run.done", "run.fail", "run.end", "replay.run"))
@@ -71,7 +74,7 @@ CONSUMERS = (DISPATCHER_EVENTS, DISPATCHER_RUNS, DISPATCHER_TIMERS, INGRESS_DELI
 
 def executor_consumer(pool: str) -> Consumer:
     """The consumer that the executors of a pool share."""
-    return Consumer(f"executor-{pool}", "ATTEMPT", (f"attempt.{pool}", f"replay.attempt.{pool}"))
+    return Consumer(f"executor-{pool}", "ATTEMPT", (f"attempt.{pool}", f"replay.attempt.{pool}"), EXECUTOR_ACK_WAIT_S)
 
 
 def stream_name(subjects: Subjects, stream: Stream | str) -> str:

@@ -13,6 +13,7 @@
     <ns>.run.routed.<cascade>.<event id>        the runs that an event started
     <ns>.attempt.<pool>.<run>.<step>.<n>        attempts, for the executors of a pool
     <ns>.timer.<run>.<step>.<n>                 a retry that waits; it fires as <ns>.fire.<same>
+    <ns>.lease.<run>.<step>                     who executes an attempt of a step now
     <ns>.plan.<hash>                            compiled projects
     <ns>.dead.<stream>.<sequence>               messages set aside, with the reason
     <ns>.settled.<stream>.<sequence>            what became of one: it was replayed or dropped, by whom
@@ -154,6 +155,10 @@ class Subjects(msgspec.Struct, frozen=True):
     def fire(self, run: str, step: str, attempt: int) -> str:
         """What a timer publishes when it is due."""
         return self.under("fire", run, step, str(attempt))
+
+    def lease(self, run: str, step: str) -> str:
+        """Who executes an attempt of a step now."""
+        return self.under("lease", run, step)
 
     def plan(self, plan: str) -> str:
         """A compiled project, by its hash."""

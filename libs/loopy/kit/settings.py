@@ -109,6 +109,15 @@ class Settings(msgspec.Struct, frozen=True):
     slots: Annotated[
         int, _says("be a whole number, 1 or more", "How many attempts an executor executes at once.", ge=1)
     ] = 8
+    lease_s: Annotated[
+        int,
+        _says(
+            "be a whole number of seconds, 2 to 5",
+            "How long an executor may be silent before another takes over what it executes.",
+            ge=2,
+            le=5,
+        ),
+    ] = 3
     pool: Annotated[
         str,
         _says(

@@ -61,7 +61,7 @@ def agent_of(plan: Plan, request: AttemptRequested, *, rehearse: bool) -> Agent:
     return msgspec.structs.replace(agent, runtime=REHEARSAL) if rehearse else agent
 
 
-def assign(plan: Plan, request: AttemptRequested, agent: Agent, hint: Any = None) -> Assignment:
+def assign(plan: Plan, request: AttemptRequested, agent: Agent, lease: int, hint: Any = None) -> Assignment:
     """The attempt with its whole prompt. HarnessError `bad_prompt` when the prose cannot be rendered."""
     step = plan.workflows[request.workflow].step(request.step)
     events = {emission.event: plan.events[emission.event] for emission in step.emits}
@@ -69,7 +69,7 @@ def assign(plan: Plan, request: AttemptRequested, agent: Agent, hint: Any = None
         prose = render(step.prose, request.event.data, request.inputs)
     except RenderError as error:
         raise HarnessError("bad_prompt", f"{step.path} cannot be rendered: {error}", retryable=False) from error
-    return Assignment(request, step, agent, compose(agent, step, prose, events), events, hint)
+    return Assignment(request, step, agent, compose(agent, step, prose, events), events, lease, hint)
 
 
 def settled(assignment: Assignment, reply: Reply) -> Settled:

@@ -25,21 +25,22 @@ class Execution:
         self._providers = providers
         self._rehearse = rehearse
 
-    async def perform(self, plan: Plan, request: AttemptRequested) -> core.Settled:
-        """The attempt's answer. HarnessError when there is none; then no process of it is left either."""
+    async def perform(self, plan: Plan, request: AttemptRequested, lease: int) -> core.Settled:
+        """The attempt's answer, worked out under this lease. HarnessError when there is none; then no process of it is
+        left either."""
         agent = core.agent_of(plan, request, rehearse=self._rehearse)
         try:
-            return await self._timed(plan, request, agent)
+            return await self._timed(plan, request, agent, lease)
         except HarnessError:
             raise
         except Exception as error:
             raise core.harness_failed(agent, error) from error
 
-    async def _timed(self, plan: Plan, request: AttemptRequested, agent: Agent) -> core.Settled:
+    async def _timed(self, plan: Plan, request: AttemptRequested, agent: Agent, lease: int) -> core.Settled:
         """The attempt's answer, given within what is left of its step's wall clock."""
         harness = self._runtimes.get(agent.runtime)
         hint = read_hint(self._project, request.workflow, request.step) if agent.runtime == core.REHEARSAL else None
-        assignment = core.assign(plan, request, agent, hint)
+        assignment = core.assign(plan, request, agent, lease, hint)
         sandbox = sandbox_of(plan, agent) if harness.needs_sandbox else None
         clock = asyncio.timeout(request.wall_clock_s)
         try:

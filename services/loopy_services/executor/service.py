@@ -1,35 +1,42 @@
 """The executor: takes attempts from its pool, executes them, and publishes how each ended.
 
-It never publishes events or further attempts: the dispatcher derives those from the facts. If this process dies, its
-attempts are delivered again to another executor once their acknowledgement is overdue.
+It never publishes events or further attempts: the dispatcher derives those from the facts. It executes an attempt while
+it holds the lease of its step. If this process dies, its attempts are delivered again to another executor, which takes
+the lease as soon as it has run out.
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import socket
+from typing import Any
 
 import structlog
 
 from loopy.agents.harness import HarnessError
 from loopy.agents.installed import Runtimes
 from loopy.agents.readiness import plain_processes, used_sandboxes
-from loopy.bus.client import Bus
+from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_record, record_message
+from loopy.bus.leases import Lease, Leases
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import RUNS, executor_consumer
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
-from loopy.kit.metrics import SLOTS, UNMEASURED, Metrics
+from loopy.kit.metrics import ATTEMPTS, SLOTS, UNMEASURED, Metrics
 from loopy.kit.service import Host
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from loopy.sandboxes.installed import Providers, installed_providers
 from loopy_services.executor import core
 from loopy_services.executor.execution import Execution
+from loopy_services.executor.holding import Holding, LeaseLost, Superseded
 from loopy_services.executor.measures import count_attempt, slot_in_use
 from loopy_services.executor.sweeper import Sweeper
+
+RELEASE_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -44,6 +51,7 @@ class Executor:
         plans: PlanStore,
         execution: Execution,
         clock: Clock,
+        lease_s: int,
         metrics: Metrics = UNMEASURED,
     ) -> None:
         self._name = name
@@ -52,13 +60,24 @@ class Executor:
         self._execution = execution
         self._clock = clock
         self._metrics = metrics
+        self._leases = Leases(bus, clock, name, lease_s)
 
     async def handle(self, message: Message) -> Verdict:
-        """Execute the attempt of a message, unless a fact says already how it ended."""
+        """Execute the attempt of a message under its lease, unless another does or a fact says how it ended."""
         request = read_record(message)
         if not isinstance(request, AttemptRequested):
             return DeadLetter("no_attempt", f"expected AttemptRequested, found {type(request).__name__}")
-        if await self._bus.last_each(RUNS, core.settling_facts(self._bus.subjects, request)):
+        lease = await self._leases.take(request.run, request.step, request.attempt)
+        if lease is None:
+            return RetryAfter(self._leases.seconds / 2)
+        try:
+            return await self._under_lease(message, request, lease)
+        finally:
+            await _release(lease)
+
+    async def _under_lease(self, message: Message, request: AttemptRequested, lease: Lease) -> Verdict:
+        """Execute an attempt that nobody else executes now. A fact is looked for only here: nobody adds one now."""
+        if await self._is_settled(request):
             return Ack()
         try:
             plan = await self._plans.get(request.plan)
@@ -70,17 +89,37 @@ class Executor:
         if not core.is_known(plan, request):
             unknown = f"plan {request.plan} has no step {request.workflow}/{request.step}"
             return await self._give_up(request, DeadLetter("unknown_step", unknown))
-        await self._bus.publish_once(await self._executed(plan, request))
+        return await self._execute(plan, request, lease)
+
+    async def _execute(self, plan: Plan, request: AttemptRequested, lease: Lease) -> Verdict:
+        """Have the agent at work while the lease is held and the attempt is wanted, and record how it ended."""
+        holding = Holding(lease, self._leases.seconds, lambda: self._is_settled(request))
+        try:
+            fact = await holding.work(self._executed(plan, request, lease.revision))
+        except LeaseLost:
+            _about(request).warning("attempt.lost")
+            self._metrics.add(ATTEMPTS, request.workflow, "abandoned", "lease_lost")
+            return RetryAfter(self._leases.seconds)
+        except Superseded:
+            _about(request).info("attempt.stopped")
+            self._metrics.add(ATTEMPTS, request.workflow, "abandoned", "settled_elsewhere")
+            return Ack()
+        await self._bus.publish_once(fact)
+        if fact.subject == self._bus.subjects.done(request.run, request.step):
+            lease.leave()
         return Ack()
 
-    async def _executed(self, plan: Plan, request: AttemptRequested) -> Outgoing:
+    async def _is_settled(self, request: AttemptRequested) -> bool:
+        return bool(await self._bus.last_each(RUNS, core.settling_facts(self._bus.subjects, request)))
+
+    async def _executed(self, plan: Plan, request: AttemptRequested, lease: int) -> Outgoing:
         """The fact of how the attempt ended, ready to be published."""
-        log = _log.bind(run=request.run, step=request.step, attempt=request.attempt)
+        log = _about(request)
         log.info("attempt.started", workflow=request.workflow)
         taking = core.Taking(request, self._name, self._clock.now())
         try:
             with slot_in_use(self._metrics):
-                answer = await self._execution.perform(plan, request)
+                answer = await self._execution.perform(plan, request, lease)
             fact = core.succeeded(taking, self._clock.now(), answer)
             success = self._publishable(fact)
         except HarnessError as error:
@@ -113,6 +152,18 @@ class Executor:
         return message
 
 
+def _about(request: AttemptRequested) -> Any:
+    """The log, told which attempt it is about."""
+    return _log.bind(run=request.run, step=request.step, attempt=request.attempt)
+
+
+async def _release(lease: Lease) -> None:
+    """Give a lease back; where that takes long, it runs out by itself."""
+    with contextlib.suppress(TimeoutError, BusError):
+        async with asyncio.timeout(RELEASE_S):
+            await lease.release()
+
+
 def _without_plan(message: Message, request: AttemptRequested) -> RetryAfter | DeadLetter:
     """Plans are stored before their runs begin, so a missing one is a matter of moments, or gone for good."""
     unknown = DeadLetter("unknown_plan", f"plan {request.plan} of run {request.run} is not on the bus")
@@ -126,7 +177,7 @@ async def serve(host: Host) -> None:
     execution = Execution(host.project, Runtimes(), providers, rehearse=rehearse)
     name = core.executor_name(socket.gethostname(), os.getpid(), secrets.token_hex(3))
     plans = PlanStore(host.bus, host.plan)
-    executor = Executor(name, host.bus, plans, execution, host.clock, host.metrics)
+    executor = Executor(name, host.bus, plans, execution, host.clock, host.settings.lease_s, host.metrics)
     host.metrics.add(SLOTS, by=host.settings.slots)
     if not rehearse:
         _prepare(host, providers)

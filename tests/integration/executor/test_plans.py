@@ -23,7 +23,7 @@ OWN, OTHER = planned("true"), planned("false")
 @pytest.fixture
 def executor(bus: Bus, tmp_path: Path) -> Executor:
     execution = Execution(tmp_path, Runtimes(), Providers(tmp_path), rehearse=True)
-    return Executor("x", bus, PlanStore(bus, OWN), execution, SystemClock())
+    return Executor("x", bus, PlanStore(bus, OWN), execution, SystemClock(), 2)
 
 
 async def asked(bus: Bus, plan: Plan, **changes: str) -> Message:

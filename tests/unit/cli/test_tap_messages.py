@@ -49,7 +49,16 @@ def test_a_pattern_is_a_type_or_a_subject(pattern: str, stream: str, subject: st
 
 
 def test_everything_can_be_tapped() -> None:
-    assert [stream for stream, _ in selected(">")] == ["EVT", "DELIVERY", "RUN", "ATTEMPT", "TIMER", "PLAN", "DEAD"]
+    assert [stream for stream, _ in selected(">")] == [
+        "EVT",
+        "DELIVERY",
+        "RUN",
+        "ATTEMPT",
+        "TIMER",
+        "PLAN",
+        "LEASE",
+        "DEAD",
+    ]
 
 
 @pytest.mark.parametrize("pattern", ["", "a..b", ".a", "a b", ">.a", "a\x00", "\udcff"])

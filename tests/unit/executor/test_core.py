@@ -36,10 +36,10 @@ REQUEST = requested(inputs={"check": {"how": "told"}})
 
 
 def test_an_assignment_has_the_whole_prompt_and_the_types() -> None:
-    assignment = core.assign(PLAN, REQUEST, PLAN.agents["Fixer"], {"output": {}})
+    assignment = core.assign(PLAN, REQUEST, PLAN.agents["Fixer"], 7, {"output": {}})
     assert assignment.prompt.startswith("You mend.\n\nFix broken as told.\n\n## Your answer")
     assert assignment.events == {"WorkItem": ITEM}
-    assert assignment.hint == {"output": {}}
+    assert (assignment.lease, assignment.hint) == (7, {"output": {}})
 
 
 def test_a_rehearsal_changes_the_runtime_and_nothing_else() -> None:
@@ -50,12 +50,12 @@ def test_a_rehearsal_changes_the_runtime_and_nothing_else() -> None:
 
 def test_prose_that_cannot_be_rendered_names_its_file() -> None:
     with pytest.raises(HarnessError, match=r"workflows/resolve/fix\.md") as caught:
-        core.assign(PLAN, requested(), PLAN.agents["Fixer"])
+        core.assign(PLAN, requested(), PLAN.agents["Fixer"], 7)
     assert (caught.value.reason, caught.value.retryable) == ("bad_prompt", False)
 
 
 def test_an_answer_of_the_wrong_type_is_tried_again() -> None:
-    assignment = core.assign(PLAN, REQUEST, PLAN.agents["Fixer"])
+    assignment = core.assign(PLAN, REQUEST, PLAN.agents["Fixer"], 7)
     with pytest.raises(HarnessError, match=r"output\.ok: .*; emits\.Other: ") as caught:
         core.settled(assignment, Reply({"ok": 1}, {"Other": []}))
     assert (caught.value.reason, caught.value.retryable) == ("bad_output", True)

@@ -13,7 +13,7 @@ import msgspec
 from nats.js.api import Header
 
 from loopy.bus.memory.consumer import MemoryConsumer, Receiver
-from loopy.bus.memory.stream import Kept, MemoryStream, Refused, scheduled_of, when_due
+from loopy.bus.memory.stream import Kept, MemoryStream, Refused, lifetime_s, scheduled_of, when_due
 from loopy.clock import Clock, SystemClock
 
 MAX_PAYLOAD = 8 << 20
@@ -76,6 +76,9 @@ class MemoryServer:
             self.timers += 1
             wait_s = (scheduled.at - kept.time).total_seconds()
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._fire, stream, kept)
+        lives_s = lifetime_s(headers)
+        if lives_s is not None:
+            asyncio.get_running_loop().call_later(lives_s, stream.remove, kept.sequence)
         return kept
 
     def _fire(self, stream: MemoryStream, scheduled: Kept) -> None:

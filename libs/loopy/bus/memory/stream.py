@@ -11,6 +11,7 @@ from loopy.bus.memory.wildcards import matches_any
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
 SCHEDULE, TARGET = "Nats-Schedule", "Nats-Schedule-Target"
+TTL = "Nats-TTL"
 
 
 class Refused(Exception):
@@ -63,6 +64,7 @@ class MemoryStream:
     def store(self, subject: str, payload: bytes, headers: Mapping[str, str], now: datetime) -> Kept:
         """Store a message if what it expects holds and there is room for it. Refused."""
         self._check_schedule(headers)
+        self._check_ttl(headers)
         self._check_expectation(subject, headers)
         self._check_room(payload)
         self.last_sequence += 1
@@ -70,6 +72,7 @@ class MemoryStream:
         self.messages[kept.sequence] = kept
         self._sequences.setdefault(subject, []).append(kept.sequence)
         self._bytes += len(payload)
+        self._keep_newest(subject)
         for watcher in list(self.watchers):
             watcher(kept)
         return kept
@@ -114,6 +117,12 @@ class MemoryStream:
         newest = sequences[-1] if upto is None else max((s for s in sequences if s <= upto), default=None)
         return None if newest is None else self.messages[newest]
 
+    def _keep_newest(self, subject: str) -> None:
+        """Forget the oldest messages of a subject where it has more than it may."""
+        most, sequences = int(self.config.get("max_msgs_per_subject", -1)), self._sequences[subject]
+        while 0 < most < len(sequences):
+            self.remove(sequences[0])
+
     def _check_expectation(self, subject: str, headers: Mapping[str, str]) -> None:
         expected = headers.get(EXPECTED_SEQUENCE)
         if expected is None:
@@ -138,6 +147,19 @@ class MemoryStream:
         if not self.config.get("allow_msg_schedules"):
             raise Refused(400, 10188, "message schedules is disabled")
         scheduled_of(headers)
+
+    def _check_ttl(self, headers: Mapping[str, str]) -> None:
+        if lifetime_s(headers) is not None and not self.config.get("allow_msg_ttl"):
+            raise Refused(400, 10166, "per-message TTL is disabled")
+
+
+def lifetime_s(headers: Mapping[str, str]) -> int | None:
+    """After how many seconds a message is forgotten; None when it is kept. Refused when that is no whole number."""
+    if TTL not in headers:
+        return None
+    if not headers[TTL].isdecimal() or int(headers[TTL]) < 1:
+        raise Refused(400, 10165, "invalid per-message TTL")
+    return int(headers[TTL])
 
 
 def scheduled_of(headers: Mapping[str, str]) -> Scheduled | None:
