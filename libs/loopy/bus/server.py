@@ -15,6 +15,8 @@ __all__ = ["EmbeddedServer", "ServerError", "StoreInUse"]
 QUICK_DEATH_S = 10.0
 MOST_QUICK_DEATHS = 5
 FIRST_RESTART_DELAY_S = 0.05
+LOCK_WAIT_S = 1.0
+LOCK_POLL_S = 0.01
 
 _log = logging.getLogger("loopy.bus")
 
@@ -39,7 +41,7 @@ class EmbeddedServer:
     @classmethod
     async def start(cls, store: Path) -> "EmbeddedServer":
         """Start a server whose data lies in `store`, a directory that is made if need be. ServerError, StoreInUse."""
-        store, lock = _take(store)
+        store, lock = await _take(store)
         token = secrets.token_urlsafe(24)
         try:
             child = await Child.start(store, token, -1, lock)
@@ -108,7 +110,7 @@ class EmbeddedServer:
         )
 
 
-def _take(store: Path) -> tuple[Path, int]:
+async def _take(store: Path) -> tuple[Path, int]:
     """Lock the store for us and the server to come: its whole path, and the lock's file descriptor. ServerError."""
     try:
         store = store.absolute()
@@ -117,8 +119,22 @@ def _take(store: Path) -> tuple[Path, int]:
     except OSError as error:
         raise ServerError(f"the store {store} cannot be used: {error.strerror}") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        await _lock(lock)
+    except BaseException as error:
         os.close(lock)
-        raise StoreInUse(store) from error
+        if isinstance(error, TimeoutError):
+            raise StoreInUse(store) from error
+        raise
     return store, lock
+
+
+async def _lock(descriptor: int) -> None:
+    """Take the lock, which a server whose owner was just killed holds until it has ended. TimeoutError."""
+    async with asyncio.timeout(LOCK_WAIT_S):
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await asyncio.sleep(LOCK_POLL_S)
+            else:
+                return
