@@ -41,9 +41,10 @@ class EmbeddedServer:
     @classmethod
     async def start(cls, store: Path) -> "EmbeddedServer":
         """Start a server whose data lies in `store`, a directory that is made if need be. ServerError, StoreInUse."""
-        store, lock = await _take(store)
+        store, lock = _prepare(store)
         token = secrets.token_urlsafe(24)
         try:
+            await _take(lock, store)
             child = await Child.start(store, token, -1, lock)
         except BaseException:
             os.close(lock)
@@ -110,31 +111,32 @@ class EmbeddedServer:
         )
 
 
-async def _take(store: Path) -> tuple[Path, int]:
-    """Lock the store for us and the server to come: its whole path, and the lock's file descriptor. ServerError."""
+def _prepare(store: Path) -> tuple[Path, int]:
+    """Make the store's directory: its whole path, and the descriptor of the file that is its lock. ServerError."""
     try:
         store = store.absolute()
         store.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(store / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return store, os.open(store / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ServerError(f"the store {store} cannot be used: {error.strerror}") from error
+
+
+async def _take(lock: int, store: Path) -> None:
+    """Take the lock for us and the server to come. StoreInUse.
+
+    A server whose owner was just killed holds it until it has ended: that is waited for.
+    """
     try:
-        await _lock(lock)
-    except BaseException as error:
-        os.close(lock)
-        if isinstance(error, TimeoutError):
-            raise StoreInUse(store) from error
-        raise
-    return store, lock
-
-
-async def _lock(descriptor: int) -> None:
-    """Take the lock, which a server whose owner was just killed holds until it has ended. TimeoutError."""
-    async with asyncio.timeout(LOCK_WAIT_S):
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        async with asyncio.timeout(LOCK_WAIT_S):
+            while not _locked(lock):
                 await asyncio.sleep(LOCK_POLL_S)
-            else:
-                return
+    except TimeoutError as error:
+        raise StoreInUse(store) from error
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
