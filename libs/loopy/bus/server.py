@@ -15,8 +15,8 @@ __all__ = ["EmbeddedServer", "ServerError", "StoreInUse"]
 QUICK_DEATH_S = 10.0
 MOST_QUICK_DEATHS = 5
 FIRST_RESTART_DELAY_S = 0.05
-LOCK_WAIT_S = 1.0
-LOCK_POLL_S = 0.01
+LOCK_TRIES = 50
+LOCK_PAUSE_S = 0.02
 
 _log = logging.getLogger("loopy.bus")
 
@@ -126,12 +126,11 @@ async def _take(lock: int, store: Path) -> None:
 
     A server whose owner was just killed holds it until it has ended: that is waited for.
     """
-    try:
-        async with asyncio.timeout(LOCK_WAIT_S):
-            while not _locked(lock):
-                await asyncio.sleep(LOCK_POLL_S)
-    except TimeoutError as error:
-        raise StoreInUse(store) from error
+    for _ in range(LOCK_TRIES):
+        if _locked(lock):
+            return
+        await asyncio.sleep(LOCK_PAUSE_S)
+    raise StoreInUse(store)
 
 
 def _locked(lock: int) -> bool:
