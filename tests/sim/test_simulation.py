@@ -8,7 +8,7 @@ from tests.sim.world import simulate
 
 SEEDS = 60
 # Seeds that once showed what was wrong: an event's second message that was handled before its first, and stood.
-REMEMBERED = (26, 51, 104, 168, 206)
+REMEMBERED = (26, 51, 104, 168, 206, 944, 1084, 1293, 1340)
 
 
 @pytest.mark.parametrize("seed", [*range(SEEDS), *REMEMBERED])

@@ -20,7 +20,6 @@ from loopy.bus.replaying import original_of
 from loopy.bus.streams import Consumer, consumer_name, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.bus.transport import Transport
-from loopy.bus.unbroken import Unbroken
 from loopy.bus.undecodable import Undecodable
 
 MOST_DELIVERIES = 10
@@ -80,7 +79,6 @@ class Consumption:
         self._in_hand: dict[int, _InHand] = {}
         self._stopping = False
         self._losses = Losses()
-        self._unbroken = Unbroken()
         name = consumer_name(subjects, consumer)
         self._pull = Pull(connection, stream_name(subjects, consumer.stream), name, self._receive)
 
@@ -134,13 +132,12 @@ class Consumption:
         except ValueError:
             _log.error("bus.unreadable", extra={"consumer": self._consumer.name, "reply": message.reply})
             return
-        alone_since = self._unbroken.note(place, self._pull.era)
         now = asyncio.get_running_loop().time()
         held = self._in_hand.get(place.sequence)
         if held is not None:
             held.reply, held.extended_at = message.reply, now
             return
-        taken = consumed(message, place, self._consumer.stream, deliveries=place.deliveries, alone_since=alone_since)
+        taken = consumed(message, place, self._consumer.stream, deliveries=place.deliveries)
         held = self._in_hand[place.sequence] = _InHand(taken, taken, message.reply, now)
         if not self._stopping:
             held.task = asyncio.create_task(self._process(held))

@@ -38,7 +38,7 @@ def place_of(reply: str) -> Place:
     )
 
 
-def consumed(message: Msg, place: Place, stream: str, *, deliveries: int, alone_since: int = 0) -> Message:
+def consumed(message: Msg, place: Place, stream: str, *, deliveries: int) -> Message:
     """A message that a consumer was given."""
     return Message(
         stream=stream,
@@ -48,7 +48,6 @@ def consumed(message: Msg, place: Place, stream: str, *, deliveries: int, alone_
         sequence=place.sequence,
         time=place.time,
         deliveries=deliveries,
-        alone_since=alone_since,
     )
 
 

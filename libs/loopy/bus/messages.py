@@ -19,7 +19,6 @@ class Message(msgspec.Struct, frozen=True):
     """A message as it is stored. `deliveries` counts how often this consumer was given it (0: read, not consumed).
 
     `replay` is the sequence of the message by which this one, set aside before, was put back; 0: it was not.
-    `alone_since` is the sequence from which on nobody else was given a message of this consumer; 0: not known.
     """
 
     stream: str
@@ -29,7 +28,6 @@ class Message(msgspec.Struct, frozen=True):
     sequence: int
     time: datetime
     deliveries: int = 0
-    alone_since: int = 0
     replay: int = 0
 
 

@@ -72,11 +72,6 @@ class Pull:
         return self._generation != self._connection.generation or silence > MISSED_HEARTBEATS * HEARTBEAT_S
 
     @property
-    def era(self) -> tuple[int, int]:
-        """Changes whenever requests were lost: with the connection, the server or the consumer's leader."""
-        return self._connection.generation, self._oldest
-
-    @property
     def refused_s(self) -> float:
         """For how many seconds every request has been refused; 0 while the consumer gives signs of life."""
         return 0.0 if self._refused_at is None else _now() - self._refused_at

@@ -28,7 +28,6 @@ from loopy_services.dispatcher.core import (
     message_of,
     unrequestable,
 )
-from loopy_services.dispatcher.recall import Recall
 
 log = structlog.get_logger()
 
@@ -46,7 +45,6 @@ class RunDecider:
         self._plans = plans
         self._clock = clock
         self._metrics = metrics
-        self._recall = Recall()
 
     async def on_fact(self, message: Message) -> Verdict:
         """Consume one fact of a run. Undecodable."""
@@ -55,14 +53,11 @@ class RunDecider:
             return DeadLetter("misplaced", f"a record like this one belongs on {place}")
         match record:
             case RunStarted():
-                self._recall.note(message, record.run, record)
                 return await self._move_on(message, RunState(record.run), record, record)
             case AttemptSucceeded() | AttemptFailed():
-                self._recall.note(message, record.run, record)
-                before = self._recall.before(message, record.run) or await read_before(self._bus, record.run, message)
+                before = await read_before(self._bus, record.run, message)
                 return await self._move_on(message, before, record, before.started)
             case RunEnded():
-                self._recall.note(message, record.run, record)
                 if message.deliveries <= 1:
                     self._metrics.add(RUNS_ENDED, record.workflow, record.outcome)
                 return await self._on_end(record)
@@ -131,14 +126,7 @@ class RunDecider:
         await self._publish(last)
 
     async def _publish(self, effects: Sequence[Effect]) -> None:
-        """Publish side by side; one alone needs no task of its own."""
-        match effects:
-            case []:
-                return
-            case [effect]:
-                await self._bring_about(effect)
-            case _:
-                await asyncio.gather(*(self._bring_about(effect) for effect in effects))
+        await asyncio.gather(*(self._bring_about(effect) for effect in effects))
 
     async def _bring_about(self, effect: Effect) -> None:
         """Publish one effect. An attempt whose inputs add up to more than a message can hold has failed instead."""

@@ -13,14 +13,13 @@ from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import plan_message, record_message
 from loopy.bus.connection import Connection
 from loopy.bus.dead import read_dead
-from loopy.bus.journal import list_runs, read_before, read_cascade, read_run
+from loopy.bus.journal import list_runs, read_cascade, read_run
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.streams import DEAD, EVENTS, RUNS, TIMERS
 from loopy.compiler.plan import Limits, Plan, Retry, plan_hash
 from loopy.runs.cascade import Cascade
 from loopy.runs.ids import run_id
 from loopy.runs.records import Event
-from loopy.runs.state import RunState
 from loopy_services.dispatcher.service import serve
 from tests.support.engine import (
     Behaviour,
@@ -58,24 +57,6 @@ async def requests(bus: Bus) -> list[str]:
 
 async def dead_letters(bus: Bus) -> list[Message]:
     return [message async for message in bus.read(DEAD, [bus.subjects.under("dead", ">")])]
-
-
-async def test_alone_it_reads_no_journal_and_with_others_it_does(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads: list[str] = []
-
-    async def read_before_counted(of: Bus, run: str, fact: Message) -> RunState:
-        reads.append(fact.subject)
-        return await read_before(of, run, fact)
-
-    monkeypatch.setattr("loopy_services.dispatcher.runs.read_before", read_before_counted)
-    twice = Retry(2, backoff_s=0.05)
-    diamond = project(workflow(step("a"), step("b", "a", retry=twice), step("c", "a"), step("d", "b", "c")))
-    retried = {"b": failure_until(2)}
-    [cascade] = await outcome_of(bus, diamond, event("alone"), behaviours=retried)
-    assert cascade.done
-    assert reads == []
-    await outcome_of(bus, diamond, *(event(f"e{n}") for n in range(10)), behaviours=retried, replicas=2)
-    assert reads
 
 
 async def test_a_chain_runs_step_by_step(bus: Bus) -> None:
