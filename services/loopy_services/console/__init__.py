@@ -1,1 +1,1 @@
-"""Console shows: a read-only JSON API of runs, cascades, deliveries and the plan."""
+"""Console shows: a JSON API of runs, cascades, deliveries, dead letters and the plan."""
