@@ -130,6 +130,10 @@ class Bus:
         """The sequence of the stream's newest message, ever; 0 when it never had one."""
         return await self._reader.position(stream)
 
+    async def server_time(self, stream: Stream) -> datetime:
+        """What the clock shows of the server that dates the stream's messages: ages are told by it, not by ours."""
+        return await self._reader.server_time(stream)
+
     async def consume(
         self, consumer: Consumer, handler: Handler, *, in_flight: int, stopping: asyncio.Event, grace_s: float = 10
     ) -> None:

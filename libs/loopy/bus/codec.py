@@ -21,7 +21,12 @@ from loopy.runs.records import (
     AttemptSucceeded,
     EventRouted,
     Record,
+    RunAdmitted,
+    RunCancelled,
     RunEnded,
+    RunFailed,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StepSkipped,
 )
@@ -96,13 +101,21 @@ def record_subject(subjects: Subjects, record: Record, pool: str) -> str:
         case RunStarted():
             return subjects.start(record.run)
         case AttemptRequested():
-            return subjects.attempt(pool, record.run, record.step, record.attempt)
-        case AttemptSucceeded():
-            return subjects.done(record.run, record.step)
-        case AttemptFailed():
-            return subjects.fail(record.run, record.step, record.attempt)
+            return subjects.attempt(pool, record.run, record.step, record.epoch, record.attempt)
+        case AttemptSucceeded() | AttemptFailed():
+            return subjects.result(record.run, record.step, record.epoch, record.attempt)
         case StepSkipped():
-            return subjects.skip(record.run, record.step)
+            return subjects.skip(record.run, record.step, record.epoch)
+        case RunAdmitted():
+            return subjects.admit(record.run, record.epoch)
+        case RunPaused():
+            return subjects.pause(record.run, record.epoch)
+        case RunResumed():
+            return subjects.resume(record.run, record.epoch)
+        case RunCancelled():
+            return subjects.cancel(record.run)
+        case RunFailed():
+            return subjects.failed(record.run, record.epoch)
         case RunEnded():
             return subjects.end(record.run)
     assert_never(record)

@@ -16,7 +16,7 @@ from loopy.bus.streams import PLANS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
-from loopy.runs.records import EventRouted, Record, RunEnded, RunStarted
+from loopy.runs.records import EventRouted, Record, RunStarted
 from loopy.runs.state import RunState, evolve, fold
 from loopy.runs.summary import RunSummary, summarize
 
@@ -68,13 +68,22 @@ async def list_runs(bus: Bus, limit: int) -> list[RunSummary]:
     """The newest runs, the newest first, at most `limit`; reads the end of the stream, as far back as need be."""
     starts = await newest(bus, RUNS, [bus.subjects.under("run", "start", ">")], limit, one_in=FACTS_A_RUN)
     states = {record.run: RunState(record.run, record) for record in _records(starts) if isinstance(record, RunStarted)}
-    ends = [bus.subjects.end(run) for run in states]
-    for some in _portions(ends):
+    for some in _portions([place for run in states for place in _standing_facts(bus, run)]):
         for record in _records(await bus.last_each(RUNS, some)):
-            if isinstance(record, RunEnded):
+            if not isinstance(record, EventRouted):
                 states[record.run] = evolve(states[record.run], record)
     summaries = [summary for state in reversed(states.values()) if (summary := summarize(state))]
     return summaries[:limit]
+
+
+def _standing_facts(bus: Bus, run: str) -> tuple[str, ...]:
+    """Where the facts lie that tell how a run stands as a whole."""
+    subjects = bus.subjects
+    return (
+        subjects.end(run),
+        subjects.cancel(run),
+        *(subjects.every(kind, run) for kind in ("failed", "pause", "resume")),
+    )
 
 
 async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:

@@ -1,13 +1,16 @@
-"""Leases: who may execute an attempt now. One message a step, that the server forgets unless it is renewed.
+"""Leases: who may execute an attempt now. One message an attempt, renewed while it is executed.
 
-A lease is taken first writer wins, renewed by compare-and-set on its own subject, and given back by a last message that
-others may follow at once. Its revision, the sequence of the message by which it was taken, is a fencing token: whoever
-takes it later has a larger one. A lease keeps work from being done twice; that a result is recorded once does not
-depend on it.
+A lease is taken first writer wins. Whoever takes it first knows that nobody ever began the attempt, since a lease is
+kept as long as its attempt; so nothing has to be looked up before the agent begins. It is renewed by compare-and-set on
+its own subject. One that has not been renewed for its whole time, by the clock of the server that dates its messages,
+may be taken over in the same manner, and so may at once one that was given back. Its revision, the sequence of the
+message by which it was taken, is a fencing token: whoever takes it later has a larger one. A lease keeps work from
+being done twice; that a result is recorded once does not depend on it.
 """
 
 import itertools
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
@@ -20,17 +23,15 @@ from loopy.clock import Clock
 
 # A read may lag behind the write that has just lost; then what stands is read again, so often.
 TRIES = 5
-SHORTEST_TTL_S = 1
 
 
 class Holder(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who holds a lease, and for which attempt. `taking` counts an executor's leases, so that no two are the same one.
+    """Who holds a lease. `taking` counts an executor's leases, so that no two are the same one.
 
     `released` when it was given back.
     """
 
     executor: str
-    attempt: int
     taking: int
     released: bool = False
 
@@ -48,7 +49,10 @@ class Ours(msgspec.Struct, frozen=True):
 
 
 class Theirs(msgspec.Struct, frozen=True):
-    """Another holds it."""
+    """Another holds it, or did, and renewed it last at this time; behind this sequence it may be taken over."""
+
+    after: int
+    renewed_at: datetime
 
 
 Standing: TypeAlias = Free | Ours | Theirs
@@ -61,17 +65,21 @@ def standing(ours: Holder, found: Message | None) -> Standing:
     try:
         holder = _decode(found.payload)
     except Undecodable:
-        return Theirs()
+        return Theirs(found.sequence, found.time)
     if holder.released:
         return Free(found.sequence)
-    return Ours(found.sequence) if holder == ours else Theirs()
+    return Ours(found.sequence) if holder == ours else Theirs(found.sequence, found.time)
 
 
 class Lease:
-    """A lease that was taken. `revision` is its fencing token, the same for as long as it is held."""
+    """A lease that was taken. `revision` is its fencing token, the same for as long as it is held.
+
+    `is_first` says that nobody held it before, so that the attempt has never been begun.
+    """
 
     def __init__(self, bus: Bus, clock: Clock, subject: str, holder: Holder, seconds: int) -> None:
         self.revision = 0
+        self.is_first = False
         self._bus = bus
         self._clock = clock
         self._subject = subject
@@ -79,52 +87,64 @@ class Lease:
         self._seconds = seconds
         self._sequence = 0
         self._renewed_at = 0.0
-        self._left = False
 
     @property
     def overdue(self) -> bool:
-        """Whether the server may have forgotten it: a process that stood still did not renew it in time."""
+        """Whether others may have taken it over: a process that stood still did not renew it in time."""
         return self._clock.monotonic() - self._renewed_at >= self._seconds
 
-    async def renew(self) -> bool:
-        """Hold it for its whole time from now on; false when it is lost. Waits through outages.
-
-        One that the server forgot meanwhile, and that nobody took, is held again.
-        """
+    async def take(self) -> bool:
+        """Take it: as its first holder, or from one who gave it back or is silent. Waits through outages."""
         began = self._clock.monotonic()
-        after = self._sequence
+        stored = await self._bus.publish_once(Outgoing(self._subject, _encode(self._holder)))
+        if stored.first:
+            self.is_first = True
+            self._hold(stored.sequence, began)
+            return True
+        match await self._standing():
+            case Ours(sequence):
+                self.is_first = True
+                self._hold(sequence, began)
+                return True
+            case Free(after):
+                return await self._replace(after)
+            case Theirs(after, renewed_at):
+                silent = await self._bus.server_time(LEASES) - renewed_at
+                return silent.total_seconds() >= self._seconds and await self._replace(after)
+
+    async def renew(self) -> bool:
+        """Hold it for its whole time from now on; false when it is lost. Waits through outages."""
+        return await self._replace(self._sequence)
+
+    async def release(self) -> None:
+        """Let others take it at once. Nothing when it is lost."""
+        await self._write(msgspec.structs.replace(self._holder, released=True), self._sequence)
+
+    async def _replace(self, after: int) -> bool:
+        """Be the newest of the subject, behind `after` or what turns out to be our own; whether it is."""
+        began = self._clock.monotonic()
         for _ in range(TRIES):
-            stored = await self._write(self._holder, after, self._seconds)
+            stored = await self._write(self._holder, after)
             if stored is not None:
                 self._hold(stored, began)
                 return True
-            match standing(self._holder, await self._bus.last(LEASES, self._subject)):
-                case Ours(sequence):
-                    after = sequence
-                case Free(sequence):
+            match await self._standing():
+                case Ours(sequence) | Free(sequence):
                     after = sequence
                 case Theirs():
                     return False
         return False
 
-    def leave(self) -> None:
-        """Let it run out by itself: nobody will want it."""
-        self._left = True
-
-    async def release(self) -> None:
-        """Let others take it at once. Nothing when it is lost, or left."""
-        if self._left:
-            return
-        given_back = msgspec.structs.replace(self._holder, released=True)
-        await self._write(given_back, self._sequence, SHORTEST_TTL_S)
+    async def _standing(self) -> Standing:
+        return standing(self._holder, await self._bus.last(LEASES, self._subject))
 
     def _hold(self, sequence: int, since: float) -> None:
         self.revision = self.revision or sequence
         self._sequence, self._renewed_at = sequence, since
 
-    async def _write(self, holder: Holder, after: int, seconds: int) -> int | None:
-        """Store this as the newest of its subject, for so many seconds; None when something else is."""
-        message = Outgoing(self._subject, _encode(holder), {"Nats-TTL": str(seconds)})
+    async def _write(self, holder: Holder, after: int) -> int | None:
+        """Store this as the newest of its subject; None when something else is."""
+        message = Outgoing(self._subject, _encode(holder))
         stored = await self._bus.publish_after(message, scope=self._subject, sequence=after)
         return stored.sequence if stored is not None else None
 
@@ -139,11 +159,12 @@ class Leases:
         self._executor = executor
         self._takings = itertools.count(1)
 
-    async def take(self, run: str, step: str, attempt: int) -> Lease | None:
-        """The lease of a step, for an attempt of it; None when another holds it. Waits through outages."""
-        holder = Holder(self._executor, attempt, next(self._takings))
-        lease = Lease(self._bus, self._clock, self._bus.subjects.lease(run, step), holder, self.seconds)
-        return lease if await lease.renew() else None
+    async def take(self, run: str, step: str, epoch: int, attempt: int) -> Lease | None:
+        """The lease of an attempt; None when another holds it. Waits through outages."""
+        holder = Holder(self._executor, next(self._takings))
+        subject = self._bus.subjects.lease(run, step, epoch, attempt)
+        lease = Lease(self._bus, self._clock, subject, holder, self.seconds)
+        return lease if await lease.take() else None
 
 
 _encode = msgspec.json.Encoder().encode

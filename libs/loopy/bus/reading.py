@@ -1,6 +1,7 @@
 """Reads that leave no trace: the last message of subjects, and streams from a position on, in order."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -42,10 +43,11 @@ class Reader:
 
     async def position(self, stream: Stream) -> int:
         """The sequence of the stream's newest message, ever; 0 when it never had one."""
-        info = await patiently(
-            self._connection, lambda: self._connection.api(f"STREAM.INFO.{stream_name(self._subjects, stream)}", {})
-        )
-        return int(info["state"]["last_seq"])
+        return int((await self._info(stream))["state"]["last_seq"])
+
+    async def server_time(self, stream: Stream) -> datetime:
+        """What the clock shows of the server that dates the stream's messages."""
+        return datetime.fromisoformat((await self._info(stream))["ts"])
 
     async def read(
         self, stream: Stream, filters: Sequence[str], after: int, *, follow: bool
@@ -68,6 +70,10 @@ class Reader:
                 continue
             finally:
                 await cursor.close()
+
+    async def _info(self, stream: Stream) -> dict[str, Any]:
+        call = f"STREAM.INFO.{stream_name(self._subjects, stream)}"
+        return await patiently(self._connection, lambda: self._connection.api(call, {}))
 
     async def _open(self, stream: Stream, filters: Sequence[str], start: dict[str, Any]) -> Cursor:
         cursor = Cursor(self._connection, stream_name(self._subjects, stream), stream.name)

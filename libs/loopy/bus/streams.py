@@ -27,7 +27,7 @@ MAX_ACK_PENDING = 20_000
 class Stream(msgspec.Struct, frozen=True):
     """A stream: `name` as in `<NAMESPACE>_<NAME>`, the prefixes below the namespace, and what is peculiar to it.
 
-    `max_bytes` is set aside on the server from the start: a namespace takes 8 GiB of what JetStream may use.
+    `max_bytes` is set aside on the server from the start: a namespace takes 9 GiB of what JetStream may use.
     """
 
     name: str
@@ -60,12 +60,16 @@ TIMERS = Stream(
     options={"discard": "old", "allow_msg_schedules": True, "allow_msg_ttl": True},
 )
 PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER)
-LEASES = Stream("LEASE", ("lease",), 64 * MIB, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
+# A lease is kept as long as its attempt: that there is none says that nobody ever began it.
+LEASES = Stream("LEASE", ("lease",), 1024 * MIB, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
+CONTROL = Stream("CONTROL", ("control", "key"), 64 * MIB, FOR_EVER)
 DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)
-STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, DEAD)
+STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, CONTROL, DEAD)
 
 DISPATCHER_EVENTS = Consumer("dispatcher-events", "EVT", ("evt", "firing.cron", "replay.evt", "replay.firing.cron"))
-DISPATCHER_RUNS = Consumer("dispatcher-runs", "RUN", ("run.start", "run.done", "run.fail", "run.end", "replay.run"))
+DISPATCHER_RUNS = Consumer(
+    "dispatcher-runs", "RUN", ("run.result", "run.admit", "run.resume", "run.cancel", "replay.run")
+)
 DISPATCHER_TIMERS = Consumer("dispatcher-timers", "TIMER", ("fire", "replay.fire"))
 INGRESS_DELIVERIES = Consumer("ingress-deliveries", "DELIVERY", ("delivery", "replay.delivery"))
 INGRESS_POLLS = Consumer("ingress-polls", "EVT", ("firing.poll", "replay.firing.poll"))

@@ -9,12 +9,15 @@
     <ns>.firing.polled.<sensor>.<unix>          a poll's firing whose events are on the bus
     <ns>.firing.passed.<workflow>.<unix>        a due time of a schedule that was passed over
     <ns>.firing.seen.<name>.<digest>            when a schedule or poll was first seen
-    <ns>.run.<kind>.<run>.<step or _>[.<n>]     the facts of a run: start done fail skip end
+    <ns>.run.<kind>.<run>._[.<epoch>]           the facts of a run: start admit pause resume cancel failed end
+    <ns>.run.skip.<run>.<step>.<epoch>          a step that is not to run
+    <ns>.run.result.<run>.<step>.<epoch>.<n>    how an attempt ended
     <ns>.run.routed.<cascade>.<event id>        the runs that an event started
-    <ns>.attempt.<pool>.<run>.<step>.<n>        attempts, for the executors of a pool
-    <ns>.timer.<run>.<step>.<n>                 a retry that waits; it fires as <ns>.fire.<same>
-    <ns>.lease.<run>.<step>                     who executes an attempt of a step now
+    <ns>.attempt.<pool>.<run>.<step>.<epoch>.<n>  attempts, for the executors of a pool
+    <ns>.timer.<run>.<step>.<epoch>.<n>         a retry that waits; it fires as <ns>.fire.<same>
+    <ns>.lease.<run>.<step>.<epoch>.<n>         who executes an attempt, or did
     <ns>.plan.<hash>                            compiled projects
+    <ns>.key.<name>                             secrets that services share, such as what dispatchers seal with
     <ns>.dead.<stream>.<sequence>               messages set aside, with the reason
     <ns>.settled.<stream>.<sequence>            what became of one: it was replayed or dropped, by whom
     <ns>.replay.<subject>.<sequence>            one put back for the consumer of its subject
@@ -116,17 +119,41 @@ class Subjects(msgspec.Struct, frozen=True):
         """`RunStarted`."""
         return self.under("run", "start", run, "_")
 
-    def done(self, run: str, step: str) -> str:
-        """`AttemptSucceeded`: one a step, whichever attempt it was."""
-        return self.under("run", "done", run, step)
+    def result(self, run: str, step: str, epoch: int, attempt: int) -> str:
+        """`AttemptSucceeded` or `AttemptFailed`: an attempt ends once."""
+        return self.under("run", "result", run, step, str(epoch), str(attempt))
 
-    def fail(self, run: str, step: str, attempt: int) -> str:
-        """`AttemptFailed`."""
-        return self.under("run", "fail", run, step, str(attempt))
+    def results(self, run: str = "*", step: str = "*") -> str:
+        """The filter that selects every result of a step (of all, by default)."""
+        return self.under("run", "result", run, step, ">")
 
-    def skip(self, run: str, step: str) -> str:
+    def skip(self, run: str, step: str, epoch: int) -> str:
         """`StepSkipped`."""
-        return self.under("run", "skip", run, step)
+        return self.under("run", "skip", run, step, str(epoch))
+
+    def admit(self, run: str, epoch: int) -> str:
+        """`RunAdmitted`."""
+        return self.under("run", "admit", run, "_", str(epoch))
+
+    def pause(self, run: str, epoch: int) -> str:
+        """`RunPaused`."""
+        return self.under("run", "pause", run, "_", str(epoch))
+
+    def resume(self, run: str, epoch: int) -> str:
+        """`RunResumed`."""
+        return self.under("run", "resume", run, "_", str(epoch))
+
+    def cancel(self, run: str) -> str:
+        """`RunCancelled`."""
+        return self.under("run", "cancel", run, "_")
+
+    def failed(self, run: str, epoch: int) -> str:
+        """`RunFailed`."""
+        return self.under("run", "failed", run, "_", str(epoch))
+
+    def every(self, kind: str, run: str = "*") -> str:
+        """The filter that selects the facts of one kind, of a run (of all, by default)."""
+        return self.under("run", kind, run, ">")
 
     def end(self, run: str) -> str:
         """`RunEnded`."""
@@ -144,21 +171,25 @@ class Subjects(msgspec.Struct, frozen=True):
         """The filter that selects every `EventRouted` of a cascade."""
         return self.under("run", "routed", token(cascade), ">")
 
-    def attempt(self, pool: str, run: str, step: str, attempt: int) -> str:
+    def attempt(self, pool: str, run: str, step: str, epoch: int, attempt: int) -> str:
         """`AttemptRequested`."""
-        return self.under("attempt", pool, run, step, str(attempt))
+        return self.under("attempt", pool, run, step, str(epoch), str(attempt))
 
-    def timer(self, run: str, step: str, attempt: int) -> str:
+    def timer(self, run: str, step: str, epoch: int, attempt: int) -> str:
         """The timer of an attempt that is to be requested later."""
-        return self.under("timer", run, step, str(attempt))
+        return self.under("timer", run, step, str(epoch), str(attempt))
 
-    def fire(self, run: str, step: str, attempt: int) -> str:
+    def fire(self, run: str, step: str, epoch: int, attempt: int) -> str:
         """What a timer publishes when it is due."""
-        return self.under("fire", run, step, str(attempt))
+        return self.under("fire", run, step, str(epoch), str(attempt))
 
-    def lease(self, run: str, step: str) -> str:
-        """Who executes an attempt of a step now."""
-        return self.under("lease", run, step)
+    def lease(self, run: str, step: str, epoch: int, attempt: int) -> str:
+        """Who executes an attempt, or did."""
+        return self.under("lease", run, step, str(epoch), str(attempt))
+
+    def key(self, name: str) -> str:
+        """A secret that services share."""
+        return self.under("key", name)
 
     def plan(self, plan: str) -> str:
         """A compiled project, by its hash."""

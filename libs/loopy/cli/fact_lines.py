@@ -28,7 +28,12 @@ from loopy.runs.records import (
     Outcome,
     Record,
     Refusal,
+    RunAdmitted,
+    RunCancelled,
     RunEnded,
+    RunFailed,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StepSkipped,
 )
@@ -65,7 +70,16 @@ def told(record: Record, seen: SeenFacts) -> list[Line]:
             return [_step_line(record.workflow, record.step, Piece(SKIPPED, "dim"), Piece(why, "dim"))]
         case RunEnded():
             return [_ended(record, seen)]
-        case AttemptRequested():
+        case RunFailed():
+            return [_over(record.run, record.workflow, record.at, "failed", record.step, record.detail, seen)]
+        case RunPaused():
+            return [_steered(record, "paused")]
+        case RunResumed():
+            again = f", {', '.join(record.steps)} again" if record.steps else ""
+            return [_steered(record, f"resumed{again}")]
+        case RunCancelled():
+            return [_steered(record, "to be cancelled")]
+        case AttemptRequested() | RunAdmitted():
             return []
         case _:
             assert_never(record)
@@ -151,17 +165,25 @@ def _step_line(workflow: str, step: str, *pieces: str | Piece) -> Line:
 
 
 def _ended(ended: RunEnded, seen: SeenFacts) -> Line:
-    started = seen.run(ended.run).started
-    took = f"  {duration((ended.at - started.at).total_seconds())}" if started is not None else ""
-    why = (
-        f"  {f'{ended.step}: ' if ended.step else ''}{shorten(ended.detail, 200)}"
-        if ended.outcome != "succeeded"
-        else ""
-    )
+    detail = f"by {ended.by}{f': {ended.detail}' if ended.detail else ''}" if ended.by else ended.detail
+    return _over(ended.run, ended.workflow, ended.at, ended.outcome, ended.step, detail, seen)
+
+
+def _over(
+    run: str, workflow: str, at: datetime, outcome: Outcome, step: str | None, detail: str, seen: SeenFacts
+) -> Line:
+    started = seen.run(run).started
+    took = f"  {duration((at - started.at).total_seconds())}" if started is not None else ""
+    why = f"  {f'{step}: ' if step else ''}{shorten(detail, 200)}" if outcome != "succeeded" else ""
     return line(
-        f"  {ended.workflow:<{_NAME_WIDTH}}  ",
-        outcome_piece(ended.outcome),
-        took,
-        why,
-        Piece(f"  run {short(ended.run)}", "dim"),
+        f"  {workflow:<{_NAME_WIDTH}}  ", outcome_piece(outcome), took, why, Piece(f"  run {short(run)}", "dim")
+    )
+
+
+def _steered(record: RunPaused | RunResumed | RunCancelled, what: str) -> Line:
+    """What somebody had a run do."""
+    why = f": {shorten(record.why, 200)}" if record.why else ""
+    told = f"{what} by {record.by}{why}"
+    return line(
+        f"  {record.workflow:<{_NAME_WIDTH}}  ", Piece(told, "busy"), Piece(f"  run {short(record.run)}", "dim")
     )

@@ -1,20 +1,10 @@
 """What a watcher knows: the facts seen so far, folded, so that any cascade can be shown as it stands. Pure."""
 
 from collections.abc import Mapping
-from typing import assert_never
 
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
-from loopy.runs.records import (
-    AttemptFailed,
-    AttemptRequested,
-    AttemptSucceeded,
-    EventRouted,
-    Record,
-    RunEnded,
-    RunStarted,
-    StepSkipped,
-)
+from loopy.runs.records import AttemptRequested, EventRouted, Record
 from loopy.runs.state import RunState, evolve
 
 
@@ -34,13 +24,11 @@ class SeenFacts:
                 self._routed.setdefault(record.cascade, {})[record.event] = record
                 self._cascade_of.update((member.run, record.cascade) for member in record.runs)
                 return record.cascade
-            case RunStarted() | AttemptSucceeded() | AttemptFailed() | StepSkipped() | RunEnded():
-                self._runs[record.run] = evolve(self.run(record.run), record)
-                return self._cascade_of.get(record.run)
             case AttemptRequested():
                 return self._cascade_of.get(record.run)
             case _:
-                assert_never(record)
+                self._runs[record.run] = evolve(self.run(record.run), record)
+                return self._cascade_of.get(record.run)
 
     def run(self, run: str) -> RunState:
         """What is known of a run."""

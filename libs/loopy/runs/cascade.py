@@ -1,7 +1,8 @@
 """A cascade as a tree: an event, the runs that it started, their steps, the events that these emitted, and so on.
 
 Built from what is on the bus alone: `EventRouted` says which runs follow from an event, a step's success which events
-follow from it. Nothing is guessed: a cascade is done when each of its events was routed and each of its runs ended.
+follow from it. Nothing is guessed: a cascade is done when each of its events was routed and each of its runs has ended,
+or failed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from loopy.runs.records import (
 )
 from loopy.runs.standing import Standing, StepStanding, duration_s, standings
 from loopy.runs.state import Result, RunState, StepState
+from loopy.runs.summary import verdict
 
 Progress: TypeAlias = Literal["waiting", "running", "retrying", "succeeded", "failed", "skipped", "blocked"]
 
@@ -47,7 +49,10 @@ class CascadeStep(msgspec.Struct, frozen=True):
 
 
 class CascadeRun(msgspec.Struct, frozen=True):
-    """One run. `outcome` is None while it is under way, `started_at` while it is only known that it will be."""
+    """One run. `outcome` is None while it is under way, `started_at` while it is only known that it will be.
+
+    One that has failed `can_resume` until it is ended; `paused` says that somebody had it pause, `by` who ended it.
+    """
 
     run: str
     workflow: str
@@ -57,6 +62,9 @@ class CascadeRun(msgspec.Struct, frozen=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     steps: tuple[CascadeStep, ...] = ()
+    can_resume: bool = False
+    paused: bool = False
+    by: str = ""
 
 
 class CascadeEvent(msgspec.Struct, frozen=True):
@@ -163,16 +171,19 @@ class _Builder:
 
     def _run(self, run: str, workflow: str) -> CascadeRun:
         state = self._runs.get(run, RunState(run))
-        started, ended = state.started, state.ended
+        started, stands = state.started, verdict(state)
         return CascadeRun(
             run=run,
             workflow=workflow,
-            outcome=ended.outcome if ended else None,
-            failed_step=ended.step if ended else None,
-            detail=ended.detail if ended else "",
+            outcome=stands.outcome,
+            failed_step=stands.step,
+            detail=stands.detail,
             started_at=started.at if started else None,
-            ended_at=ended.at if ended else None,
+            ended_at=stands.at,
             steps=self._steps(state),
+            can_resume=state.failed is not None and state.ended is None,
+            paused=state.paused is not None and state.ended is None,
+            by=stands.by,
         )
 
     def _steps(self, state: RunState) -> tuple[CascadeStep, ...]:
@@ -250,5 +261,5 @@ def _bare_standing(state: RunState, name: str) -> StepStanding:
         return StepStanding(Standing.SUCCEEDED, result=success)
     if facts.skipped is not None:
         return StepStanding(Standing.SKIPPED_BY_WHEN)
-    failed = state.ended is not None and bool(facts.results)
+    failed = state.is_over and bool(facts.results)
     return StepStanding(Standing.FAILED if failed else Standing.READY)

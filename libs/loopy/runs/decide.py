@@ -5,16 +5,28 @@ where they stand after it, and asks for what has become due in between. The jour
 redelivery, a restart or a second dispatcher decides the same, and each thing is asked for by exactly one fact: of a
 join's predecessors the one that came last, of all results the one that leaves nothing to do.
 
-A failed step blocks what comes after it and nothing else: siblings under way are awaited, other branches go on, and the
-run ends as failed once every step is settled.
+A failed step blocks what comes after it and nothing else: siblings under way are awaited, other branches go on, and
+once every step is settled the run has failed. It keeps all that it has and can be resumed from that step.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Literal, assert_never
+
+import msgspec
 
 from loopy.compiler.plan import Retry, Step, Workflow
-from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
+from loopy.runs.effects import (
+    Effect,
+    EndRun,
+    FailRun,
+    PublishEvent,
+    QueueRun,
+    ReleaseSlots,
+    RequestAttempt,
+    SkipStep,
+    StartTimer,
+)
 from loopy.runs.emissions import emissions
 from loopy.runs.ids import derive
 from loopy.runs.records import (
@@ -25,11 +37,14 @@ from loopy.runs.records import (
     Event,
     Outcome,
     Record,
+    RunCancelled,
     RunEnded,
+    RunFailed,
+    RunResumed,
     RunStarted,
     StepSkipped,
 )
-from loopy.runs.standing import Standing, StepStanding, spent_s, standings
+from loopy.runs.standing import Standing, StepStanding, event_data, spent, standings
 from loopy.runs.state import RunState, evolve
 
 JITTER = 0.2
@@ -40,29 +55,32 @@ Standings = Mapping[str, StepStanding]
 def decide(workflow: Workflow, before: RunState, record: Record, now: datetime) -> list[Effect]:
     """What a fact calls for, given the state of the run just before it.
 
-    Nothing when the run has ended, has not begun, or the fact changes nothing (a duplicate, a late result).
+    Nothing when the run has ended, was cancelled, has not begun, or the fact changes nothing (a duplicate, a result of
+    a past epoch).
     """
     after = evolve(before, record)
-    if after.started is None or before.ended is not None or after is before:
+    if after.started is None or before.ended is not None or before.cancelled is not None or after is before:
         return []
+    if isinstance(record, RunCancelled):
+        return _over(after.started, EndRun(_cancelled(record, now)))
     was, stands = standings(workflow, before), standings(workflow, after)
     return [
         *_published(after.started, record, stands),
-        *_steps(workflow, after.started, was, stands, now),
+        *_queued(after, record, stands),
+        *_steps(workflow, before, after, was, stands, now),
         *_retried(workflow, after, record, stands, now),
-        *_ended(after.started, was, stands, now),
+        *_settled(after, record, was, stands, now),
     ]
 
 
-def retry(workflow: Workflow, state: RunState, step: str, attempt: int, now: datetime) -> list[Effect]:
-    """What the timer of an attempt calls for: the attempt, unless the step has been settled meanwhile."""
-    if state.started is None or state.ended is not None or step not in {known.name for known in workflow.steps}:
+def retry(workflow: Workflow, state: RunState, step: str, epoch: int, attempt: int, now: datetime) -> list[Effect]:
+    """What the timer of an attempt calls for: the attempt, unless the step was settled or the run steered meanwhile."""
+    if not state.is_open or step not in {known.name for known in workflow.steps}:
         return []
     standing = standings(workflow, state)[step]
-    if standing.standing is not Standing.READY or not state.has_failed(step, attempt - 1):
+    if standing.standing is not Standing.READY or not state.has_failed(step, epoch, attempt - 1):
         return []
-    spent = spent_s(state.step(step).results)
-    return [_request(workflow.step(step), state.started, standing, attempt, spent, now)]
+    return [_request(workflow.step(step), state, standing, attempt, now)]
 
 
 def retry_delay_s(policy: Retry, run: str, step: str, attempt: int) -> float:
@@ -97,67 +115,96 @@ def _published(started: RunStarted, record: Record, stands: Standings) -> Iterat
         )
 
 
+def _queued(after: RunState, record: Record, stands: Standings) -> Iterator[Effect]:
+    """A run that is to begin, or to go on after it failed, first waits for its slots."""
+    if not isinstance(record, RunStarted | RunResumed) or after.admitted or _all_settled(stands):
+        return
+    if after.started is not None:
+        yield QueueRun(after.run, after.started.workflow, after.epoch, after.started.slots)
+
+
 def _steps(
-    workflow: Workflow, started: RunStarted, was: Standings, stands: Standings, now: datetime
+    workflow: Workflow, before: RunState, after: RunState, was: Standings, stands: Standings, now: datetime
 ) -> Iterator[Effect]:
-    """The steps that have become ready, and those that have become skipped."""
+    """The attempts that may begin now, and the steps that have become skipped."""
     for step in workflow.steps:
-        if was[step.name].standing is not Standing.WAITING:
-            continue
+        anew = before.step(step.name).epoch != after.step(step.name).epoch
         match stands[step.name].standing:
             case Standing.READY:
-                yield _request(step, started, stands[step.name], 1, 0.0, now)
-            case Standing.SKIPPED_BY_WHEN:
-                yield SkipStep(StepSkipped(started.run, started.workflow, step.name, now, "when"))
-            case Standing.SKIPPED_BY_PREDECESSORS:
-                yield SkipStep(StepSkipped(started.run, started.workflow, step.name, now, "predecessors"))
+                was_asked = before.is_open and was[step.name].standing is Standing.READY and not anew
+                if after.is_open and not was_asked:
+                    attempt = len(after.step(step.name).results) + 1
+                    yield _request(step, after, stands[step.name], attempt, now)
+            case Standing.SKIPPED_BY_WHEN | Standing.SKIPPED_BY_PREDECESSORS as skipped:
+                if anew or was[step.name].standing is Standing.WAITING:
+                    yield SkipStep(_skip(after, step, skipped, now))
             case Standing.WAITING | Standing.SUCCEEDED | Standing.FAILED | Standing.BLOCKED:
                 pass
             case other:
                 assert_never(other)
 
 
-def _request(
-    step: Step, started: RunStarted, standing: StepStanding, attempt: int, spent: float, now: datetime
-) -> RequestAttempt:
+def _skip(state: RunState, step: Step, skipped: Standing, now: datetime) -> StepSkipped:
+    reason: Literal["when", "predecessors"] = "when" if skipped is Standing.SKIPPED_BY_WHEN else "predecessors"
+    workflow = state.started.workflow if state.started else ""
+    return StepSkipped(state.run, workflow, step.name, now, reason, state.step(step.name).epoch)
+
+
+def _request(step: Step, state: RunState, standing: StepStanding, attempt: int, now: datetime) -> RequestAttempt:
     """An attempt: it holds all that the executor needs besides the plan."""
+    assert state.started is not None
+    started, facts = state.started, state.step(step.name)
+    so_far, cap = spent(facts.results), step.budget.spend_usd
+    amended = "event" in state.edits
     requested = AttemptRequested(
         run=started.run,
         workflow=started.workflow,
         step=step.name,
         attempt=attempt,
         plan=started.plan,
-        event=started.event,
+        event=msgspec.structs.replace(started.event, data=event_data(state)) if amended else started.event,
         inputs=standing.inputs,
-        wall_clock_s=max(0.0, step.budget.wall_clock_s - spent),
+        wall_clock_s=max(0.0, step.budget.wall_clock_s - so_far.seconds),
         at=now,
+        epoch=facts.epoch,
+        spend_usd=None if cap is None else max(0.0, cap - so_far.usd),
     )
     return RequestAttempt(requested, step.pool)
 
 
 def _retried(workflow: Workflow, after: RunState, record: Record, stands: Standings, now: datetime) -> Iterator[Effect]:
-    """The timer of the next attempt after a failure that leaves one."""
-    if not isinstance(record, AttemptFailed) or record.step not in stands:
+    """The timer of the next attempt after a failure that leaves one; a paused run asks for it when it is resumed."""
+    if not isinstance(record, AttemptFailed) or record.step not in stands or not after.is_open:
         return
     if stands[record.step].standing is Standing.READY:
         attempt = record.attempt + 1
         policy = workflow.step(record.step).retry
         delay = timedelta(seconds=retry_delay_s(policy, after.run, record.step, attempt))
-        yield StartTimer(after.run, record.step, attempt, now + delay)
+        yield StartTimer(after.run, record.step, record.epoch, attempt, now + delay)
 
 
-def _ended(started: RunStarted, was: Standings, stands: Standings, now: datetime) -> Iterator[Effect]:
-    """The run's end, when this fact settled the last of its steps."""
-    if not _all_settled(stands) or _all_settled(was):
-        return
+def _settled(after: RunState, record: Record, was: Standings, stands: Standings, now: datetime) -> list[Effect]:
+    """The run's end or failure, when this fact settled the last of its steps."""
+    assert after.started is not None
+    started = after.started
+    if not _all_settled(stands) or (_all_settled(was) and not isinstance(record, RunResumed)):
+        return []
     failed = next((name for name, step in stands.items() if step.standing is Standing.FAILED), None)
     if failed is not None:
-        end = RunEnded(started.run, started.workflow, "failed", now, failed, stands[failed].detail)
-    else:
-        all_skipped = all(step.standing.is_skipped for step in stands.values())
-        outcome: Outcome = "skipped" if all_skipped else "succeeded"
-        end = RunEnded(started.run, started.workflow, outcome, now)
-    yield EndRun(end)
+        failure = RunFailed(started.run, started.workflow, after.epoch, now, failed, stands[failed].detail)
+        return _over(started, FailRun(failure))
+    all_skipped = all(step.standing.is_skipped for step in stands.values())
+    outcome: Outcome = "skipped" if all_skipped else "succeeded"
+    return _over(started, EndRun(RunEnded(started.run, started.workflow, outcome, now)))
+
+
+def _over(started: RunStarted, over: FailRun | EndRun) -> list[Effect]:
+    """The run's end or failure, and then its slots given back."""
+    return [over, ReleaseSlots(started.run, started.slots)] if started.slots else [over]
+
+
+def _cancelled(record: RunCancelled, now: datetime) -> RunEnded:
+    return RunEnded(record.run, record.workflow, "cancelled", now, None, record.why, record.by)
 
 
 def _all_settled(stands: Standings) -> bool:

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from loopy.runs.records import AttemptRequested, Event, RunEnded, StepSkipped
+from loopy.runs.records import AttemptRequested, Event, RunEnded, RunFailed, Slot, StepSkipped
 
 
 class RequestAttempt(msgspec.Struct, frozen=True):
@@ -32,8 +32,24 @@ class StartTimer(msgspec.Struct, frozen=True):
 
     run: str
     step: str
+    epoch: int
     attempt: int
     at: datetime
+
+
+class QueueRun(msgspec.Struct, frozen=True):
+    """Have a run wait for its slots; `RunAdmitted` of this epoch says that it holds them."""
+
+    run: str
+    workflow: str
+    epoch: int
+    slots: tuple[Slot, ...]
+
+
+class FailRun(msgspec.Struct, frozen=True):
+    """Record that nothing in the run can go on until somebody resumes it."""
+
+    failure: RunFailed
 
 
 class EndRun(msgspec.Struct, frozen=True):
@@ -45,4 +61,11 @@ class EndRun(msgspec.Struct, frozen=True):
     end: RunEnded
 
 
-Effect: TypeAlias = RequestAttempt | SkipStep | PublishEvent | StartTimer | EndRun
+class ReleaseSlots(msgspec.Struct, frozen=True):
+    """Let others have the slots that a run holds or waits for, now that it has failed or ended."""
+
+    run: str
+    slots: tuple[Slot, ...]
+
+
+Effect: TypeAlias = RequestAttempt | SkipStep | PublishEvent | StartTimer | QueueRun | FailRun | EndRun | ReleaseSlots

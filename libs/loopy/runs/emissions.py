@@ -11,5 +11,5 @@ def emissions(success: AttemptSucceeded) -> Iterator[tuple[str, Emitted]]:
     """(event id, payload) of each event; those of one type are numbered in the order in which the agent gave them."""
     counts: Counter[str] = Counter()
     for emitted in success.emits:
-        yield emitted_id(success.run, success.step, emitted.event, counts[emitted.event]), emitted
+        yield emitted_id(success.run, success.step, success.epoch, emitted.event, counts[emitted.event]), emitted
         counts[emitted.event] += 1

@@ -15,9 +15,10 @@ def run_id(workflow: str, trigger_id: str) -> str:
     return derive("run", workflow, trigger_id)
 
 
-def emitted_id(run: str, step: str, event: str, index: int) -> str:
-    """The id of the `index`-th event of a type that a step emits."""
-    return derive("emit", run, step, event, str(index))
+def emitted_id(run: str, step: str, epoch: int, event: str, index: int) -> str:
+    """The id of the `index`-th event of a type that a step emits; one that was made to run again emits anew."""
+    again = (str(epoch),) if epoch else ()
+    return derive("emit", run, step, event, str(index), *again)
 
 
 def firing_id(schedule: str, at: int) -> str:

@@ -72,21 +72,47 @@ class EventRouted(Fact, frozen=True, tag=True):
     refused: tuple[Refusal, ...] = ()
 
 
+class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run must hold while it is under way: one of the `limit` places of a name and key."""
+
+    name: str
+    key: str
+    limit: int
+
+
 class RunStarted(Fact, frozen=True, tag=True):
-    """A run began. For a cron trigger `event.type` is `cron` and `event.data` has `scheduled_at` and `last_run`."""
+    """A run began. For a cron trigger `event.type` is `cron` and `event.data` has `scheduled_at` and `last_run`.
+
+    `slots` are what it waits for before its first step is requested.
+    """
 
     run: str
     workflow: str
     plan: str
     event: Event
     at: datetime
+    slots: tuple[Slot, ...] = ()
+
+
+class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a result carries back of its request, so that what follows can be decided without reading the journal.
+
+    `seal` is the dispatcher's, over all of it and whose attempt it was for (`bus.seal`).
+    """
+
+    plan: str
+    event: Event
+    inputs: dict[str, Data | None]
+    seal: str
 
 
 class AttemptRequested(Fact, frozen=True, tag=True):
     """A step is to be executed. It holds all that the executor needs besides the plan.
 
-    `inputs` has the outputs of the steps upstream by name (null for a skipped one); `wall_clock_s` is what is left of
-    the step's budget.
+    Attempts are numbered from 1 in each epoch of the step: 0 at first, then the number of the `RunResumed` that had the
+    step run again. `inputs` has the outputs of the steps upstream by name (null for a skipped one); `wall_clock_s` and
+    `spend_usd` are what is left of the step's budget (None: no cap). `seal` is to be carried back by the result; empty
+    where the journal has to be read anyway.
     """
 
     run: str
@@ -98,6 +124,14 @@ class AttemptRequested(Fact, frozen=True, tag=True):
     inputs: dict[str, Data | None]
     wall_clock_s: float
     at: datetime
+    epoch: int = 0
+    spend_usd: float | None = None
+    seal: str = ""
+
+    @property
+    def carried(self) -> Carried | None:
+        """What the attempt's result is to carry back."""
+        return Carried(self.plan, self.event, self.inputs, self.seal) if self.seal else None
 
     def result_head(self, executor: str, started_at: datetime, at: datetime) -> ResultHead:
         """What either result of this attempt begins with: whose it is, who executed it, from when until when."""
@@ -120,7 +154,10 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AttemptSucceeded(Fact, frozen=True, tag=True):
-    """An attempt gave a typed result: it stands for the step for ever."""
+    """An attempt gave a typed result: it stands for the step, until the step is made to run again.
+
+    `lease` is the revision of the lease under which it was worked out, the fencing token.
+    """
 
     run: str
     workflow: str
@@ -132,6 +169,9 @@ class AttemptSucceeded(Fact, frozen=True, tag=True):
     output: Data = {}
     emits: tuple[Emitted, ...] = ()
     usage: Usage = Usage()
+    epoch: int = 0
+    lease: int = 0
+    carried: Carried | None = None
 
 
 class AttemptFailed(Fact, frozen=True, tag=True):
@@ -148,6 +188,8 @@ class AttemptFailed(Fact, frozen=True, tag=True):
     detail: str
     retryable: bool = True
     usage: Usage = Usage()
+    epoch: int = 0
+    lease: int = 0
 
 
 class StepSkipped(Fact, frozen=True, tag=True):
@@ -158,10 +200,69 @@ class StepSkipped(Fact, frozen=True, tag=True):
     step: str
     at: datetime
     reason: Literal["when", "predecessors"]
+    epoch: int = 0
+
+
+class RunAdmitted(Fact, frozen=True, tag=True):
+    """A run holds every slot that it was waiting for, from the `RunResumed` of this number on (0: from its start)."""
+
+    run: str
+    workflow: str
+    epoch: int
+    at: datetime
+
+
+class RunPaused(Fact, frozen=True, tag=True):
+    """Somebody had a run pause: nothing new begins in it until it is resumed. `epoch` says how often it was so far."""
+
+    run: str
+    workflow: str
+    epoch: int
+    at: datetime
+    by: str
+    why: str = ""
+
+
+class RunResumed(Fact, frozen=True, tag=True):
+    """Somebody had a run go on: the `epoch`-th time, counted from 1.
+
+    `steps` are all that run again, those after the first of them included. `edits` amend, for these, the fields of the
+    event (under `event`) and of steps' outputs (under their names).
+    """
+
+    run: str
+    workflow: str
+    epoch: int
+    at: datetime
+    by: str
+    why: str = ""
+    steps: tuple[str, ...] = ()
+    edits: dict[str, Data] = {}
+
+
+class RunCancelled(Fact, frozen=True, tag=True):
+    """Somebody had a run ended: what is under way is stopped, nothing follows, and the run ends as cancelled."""
+
+    run: str
+    workflow: str
+    at: datetime
+    by: str
+    why: str = ""
+
+
+class RunFailed(Fact, frozen=True, tag=True):
+    """Nothing in a run can go on, since a step failed for good; all is kept, so that it can be resumed from there."""
+
+    run: str
+    workflow: str
+    epoch: int
+    at: datetime
+    step: str
+    detail: str = ""
 
 
 class RunEnded(Fact, frozen=True, tag=True):
-    """A run's one outcome. `step` and `detail` say where and why it failed."""
+    """A run's one outcome. `step` and `detail` say where and why it failed, `by` who ended it, if somebody did."""
 
     run: str
     workflow: str
@@ -169,8 +270,20 @@ class RunEnded(Fact, frozen=True, tag=True):
     at: datetime
     step: str | None = None
     detail: str = ""
+    by: str = ""
 
 
 Record: TypeAlias = (
-    EventRouted | RunStarted | AttemptRequested | AttemptSucceeded | AttemptFailed | StepSkipped | RunEnded
+    EventRouted
+    | RunStarted
+    | RunAdmitted
+    | AttemptRequested
+    | AttemptSucceeded
+    | AttemptFailed
+    | StepSkipped
+    | RunPaused
+    | RunResumed
+    | RunCancelled
+    | RunFailed
+    | RunEnded
 )

@@ -1,7 +1,8 @@
 """Where each step of a run stands, given the workflow and the state: the analysis that decisions and displays share.
 
-It follows from `RunStarted` and the attempts' results alone. A skipped step is skipped because its `when` says so, not
-because `StepSkipped` was published yet; so whoever knows the same results comes to the same conclusion.
+It follows from `RunStarted`, the attempts' results and what was amended alone. A skipped step is skipped because its
+`when` says so, not because `StepSkipped` was published yet; so whoever knows the same results comes to the same
+conclusion.
 """
 
 from collections.abc import Mapping
@@ -57,40 +58,53 @@ class StepStanding(msgspec.Struct, frozen=True):
 
 def standings(workflow: Workflow, state: RunState) -> dict[str, StepStanding]:
     """Where every step stands, in the order of the plan (each after all that it depends on)."""
-    event = state.started.event.data if state.started else None
     known: dict[str, StepStanding] = {}
+    if state.started is None:
+        return {step.name: StepStanding(Standing.WAITING) for step in workflow.steps}
+    event = event_data(state)
     for step in workflow.steps:
-        known[step.name] = (
-            StepStanding(Standing.WAITING) if event is None else _standing(step, state.step(step.name), event, known)
-        )
+        known[step.name] = _standing(step, state, event, known)
     return known
+
+
+def event_data(state: RunState) -> Data:
+    """The fields of the event that started a run, as amended since; none before it is known."""
+    data = state.started.event.data if state.started else {}
+    return {**data, **state.edits["event"]} if "event" in state.edits else data
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What failed attempts took: seconds of executing, US dollars."""
+
+    seconds: float = 0.0
+    usd: float = 0.0
 
 
 def verdict(step: Step, results: tuple[Result, ...]) -> Result | None:
     """The result that settles a step: its first success, or the first failure after which no attempt is left."""
-    spent_s = 0.0
-    for result in results:
+    for count, result in enumerate(results, 1):
         match result:
             case AttemptSucceeded():
                 return result
             case AttemptFailed():
-                spent_s += duration_s(result)
-                if why_final(step, result, spent_s) is not None:
+                if why_final(step, result, spent(results[:count])) is not None:
                     return result
     return None
 
 
-def why_final(step: Step, failure: AttemptFailed, spent_s: float) -> str | None:
+def why_final(step: Step, failure: AttemptFailed, spent: Spent) -> str | None:
     """Why no attempt follows a failure, as the beginning of a sentence; None when one does.
 
-    `spent_s` is what all attempts so far took, this one too.
+    `spent` is what all attempts so far took, this one too.
     """
     if not failure.retryable:
         return ""
     if failure.attempt >= step.retry.attempts:
         return "" if failure.attempt == 1 else f"gave up after {failure.attempt} attempts: "
-    if step.budget.wall_clock_s - spent_s < SHORTEST_WALL_CLOCK_S:
+    if step.budget.wall_clock_s - spent.seconds < SHORTEST_WALL_CLOCK_S:
         return f"its wall clock of {step.budget.wall_clock_s:g} s is spent (attempt {failure.attempt}): "
+    if step.budget.spend_usd is not None and spent.usd >= step.budget.spend_usd:
+        return f"its budget of {step.budget.spend_usd:g} USD is spent, {spent.usd:.4g} USD so far: "
     return None
 
 
@@ -99,29 +113,32 @@ def duration_s(result: Result) -> float:
     return max(0.0, (result.at - result.started_at).total_seconds())
 
 
-def spent_s(results: tuple[Result, ...]) -> float:
-    """The seconds that all failed attempts took together."""
-    return sum(duration_s(result) for result in results if isinstance(result, AttemptFailed))
+def spent(results: tuple[Result, ...]) -> Spent:
+    """What all failed attempts took together."""
+    failed = [result for result in results if isinstance(result, AttemptFailed)]
+    return Spent(sum(map(duration_s, failed)), sum(result.usage.spend_usd for result in failed))
 
 
-def _standing(step: Step, facts: StepState, event: Data, known: Mapping[str, StepStanding]) -> StepStanding:
+def _standing(step: Step, state: RunState, event: Data, known: Mapping[str, StepStanding]) -> StepStanding:
     before = [known[name].standing for name in step.after]
     if any(other in (Standing.FAILED, Standing.BLOCKED) for other in before):
         return StepStanding(Standing.BLOCKED)
     if any(not other.is_settled for other in before):
         return StepStanding(Standing.WAITING)
-    inputs = _inputs(step, known)
+    inputs = _inputs(step, state, known)
     if before and all(other.is_skipped for other in before):
         return StepStanding(Standing.SKIPPED_BY_PREDECESSORS, inputs)
-    return _called_for(step, event, inputs) or _by_results(step, facts, inputs)
+    return _called_for(step, event, inputs) or _by_results(step, state.step(step.name), inputs)
 
 
-def _inputs(step: Step, known: Mapping[str, StepStanding]) -> Inputs:
+def _inputs(step: Step, state: RunState, known: Mapping[str, StepStanding]) -> Inputs:
     inputs: Inputs = {}
     for name in step.after:
         inputs |= known[name].inputs
         result = known[name].result
-        inputs[name] = result.output if isinstance(result, AttemptSucceeded) else None
+        output = result.output if isinstance(result, AttemptSucceeded) else None
+        amended = state.edits.get(name)
+        inputs[name] = output if output is None or not amended else {**output, **amended}
     return inputs
 
 
@@ -143,5 +160,5 @@ def _by_results(step: Step, facts: StepState, inputs: Inputs) -> StepStanding:
         case AttemptSucceeded() as success:
             return StepStanding(Standing.SUCCEEDED, inputs, success)
         case AttemptFailed() as failure:
-            why = why_final(step, failure, spent_s(facts.results[: facts.results.index(failure) + 1]))
+            why = why_final(step, failure, spent(facts.results[: facts.results.index(failure) + 1]))
             return StepStanding(Standing.FAILED, inputs, failure, f"{why}{failure.detail or failure.reason}")

@@ -9,9 +9,15 @@ from loopy.runs.records import (
     AttemptFailed,
     AttemptRequested,
     AttemptSucceeded,
+    Data,
     EventRouted,
     Record,
+    RunAdmitted,
+    RunCancelled,
     RunEnded,
+    RunFailed,
+    RunPaused,
+    RunResumed,
     RunStarted,
     StepSkipped,
 )
@@ -20,31 +26,53 @@ Result: TypeAlias = AttemptSucceeded | AttemptFailed
 
 
 class StepState(msgspec.Struct, frozen=True):
-    """The facts of one step.
+    """The facts of one step in its epoch: what was recorded before it was made to run again counts no more.
 
-    `results` are in the order of the journal. It matters where two executors tried the same attempt and both recorded
-    a result: the first that settles the step stands (`standing.verdict`).
+    `results` are in the order of the journal, one an attempt.
     """
 
     results: tuple[Result, ...] = ()
     skipped: StepSkipped | None = None
+    epoch: int = 0
 
 
 class RunState(msgspec.Struct, frozen=True):
-    """All that is known of a run. `started` is None only when its first fact is not there (any more)."""
+    """All that is known of a run. `started` is None only when its first fact is not there (any more).
+
+    `epoch` counts how often the run was resumed; `admitted` says whether it holds its slots; `paused`, `failed` and
+    `cancelled` are facts that stand until it is resumed, or for ever. `edits` amend the event and steps' outputs.
+    """
 
     run: str
     started: RunStarted | None = None
     steps: dict[str, StepState] = {}
     ended: RunEnded | None = None
+    epoch: int = 0
+    admitted: bool = False
+    paused: RunPaused | None = None
+    failed: RunFailed | None = None
+    cancelled: RunCancelled | None = None
+    edits: dict[str, Data] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether steps may begin."""
+        return self.admitted and self.paused is None and self.cancelled is None and self.ended is None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens by itself: it has ended, or failed and waits for somebody."""
+        return self.ended is not None or self.failed is not None
 
     def step(self, name: str) -> StepState:
         """The facts of a step; of one that has none yet, the empty state."""
         return self.steps.get(name, _NOTHING_YET)
 
-    def has_failed(self, step: str, attempt: int) -> bool:
-        """Whether this attempt of a step is known to have failed."""
-        return any(isinstance(r, AttemptFailed) and r.attempt == attempt for r in self.step(step).results)
+    def has_failed(self, step: str, epoch: int, attempt: int) -> bool:
+        """Whether this attempt of a step is known to have failed, and its epoch is the step's."""
+        return any(
+            isinstance(r, AttemptFailed) and (r.epoch, r.attempt) == (epoch, attempt) for r in self.step(step).results
+        )
 
 
 _NOTHING_YET = StepState()
@@ -53,21 +81,25 @@ _NOTHING_YET = StepState()
 def evolve(state: RunState, record: Record) -> RunState:
     """The state once `record` is known too.
 
-    Total: a fact of another run, a second one of its kind, and one that changes nothing leave the state as it is.
+    Total: a fact of another run, of another epoch, a second one of its kind, and one that changes nothing leave the
+    state as it is. After a run's end only its end counts.
     """
+    if isinstance(record, EventRouted | AttemptRequested) or record.run != state.run or state.ended is not None:
+        return state
     match record:
-        case RunStarted(run=run) if run == state.run and state.started is None:
-            return msgspec.structs.replace(state, started=record)
-        case RunEnded(run=run) if run == state.run and state.ended is None:
-            return msgspec.structs.replace(state, ended=record)
-        case StepSkipped(run=run, step=step) if run == state.run and state.step(step).skipped is None:
-            return _with_step(state, step, msgspec.structs.replace(state.step(step), skipped=record))
-        case AttemptSucceeded(run=run) | AttemptFailed(run=run) if run == state.run:
+        case RunStarted():
+            return _with_start(state, record)
+        case AttemptSucceeded() | AttemptFailed():
             return _with_result(state, record)
-        case RunStarted() | RunEnded() | StepSkipped() | AttemptSucceeded() | AttemptFailed():
-            return state
-        case EventRouted() | AttemptRequested():
-            return state
+        case StepSkipped(step=step, epoch=epoch):
+            known = state.step(step)
+            if known.skipped is not None or known.epoch != epoch:
+                return state
+            return _with_step(state, step, msgspec.structs.replace(known, skipped=record))
+        case RunEnded():
+            return msgspec.structs.replace(state, ended=record)
+        case RunAdmitted() | RunPaused() | RunResumed() | RunCancelled() | RunFailed():
+            return _steered(state, record)
         case _:
             assert_never(record)
 
@@ -80,16 +112,47 @@ def fold(run: str, records: Iterable[Record]) -> RunState:
     return state
 
 
+def _steered(state: RunState, record: RunAdmitted | RunPaused | RunResumed | RunCancelled | RunFailed) -> RunState:
+    match record:
+        case RunAdmitted(epoch=epoch) if epoch == state.epoch and not state.admitted:
+            return msgspec.structs.replace(state, admitted=True)
+        case RunPaused(epoch=epoch) if epoch == state.epoch and state.paused is None:
+            return msgspec.structs.replace(state, paused=record)
+        case RunFailed(epoch=epoch) if epoch == state.epoch and state.failed is None:
+            return msgspec.structs.replace(state, failed=record, admitted=not _slots(state))
+        case RunResumed(epoch=epoch) if epoch == state.epoch + 1:
+            return _resumed(state, record)
+        case RunCancelled() if state.cancelled is None:
+            return msgspec.structs.replace(state, cancelled=record)
+        case _:
+            return state
+
+
+def _with_start(state: RunState, record: RunStarted) -> RunState:
+    if state.started is not None:
+        return state
+    return msgspec.structs.replace(state, started=record, admitted=state.admitted or not record.slots)
+
+
+def _slots(state: RunState) -> bool:
+    return state.started is not None and bool(state.started.slots)
+
+
+def _resumed(state: RunState, record: RunResumed) -> RunState:
+    """The steps that run again begin anew; those before them stand, amended."""
+    again = {name: StepState(epoch=record.epoch) for name in record.steps}
+    edits = {name: {**state.edits.get(name, {}), **record.edits.get(name, {})} for name in state.edits | record.edits}
+    return msgspec.structs.replace(
+        state, epoch=record.epoch, paused=None, failed=None, steps={**state.steps, **again}, edits=edits
+    )
+
+
 def _with_result(state: RunState, result: Result) -> RunState:
-    """A step succeeds once, whichever attempt it was, and each attempt fails once: their subjects are unique."""
+    """An attempt has one result; that of an epoch which is past changes nothing."""
     known = state.step(result.step)
-    if any(_same_fact(result, other) for other in known.results):
+    if result.epoch != known.epoch or any(other.attempt == result.attempt for other in known.results):
         return state
     return _with_step(state, result.step, msgspec.structs.replace(known, results=(*known.results, result)))
-
-
-def _same_fact(one: Result, other: Result) -> bool:
-    return type(one) is type(other) and (isinstance(one, AttemptSucceeded) or one.attempt == other.attempt)
 
 
 def _with_step(state: RunState, name: str, step: StepState) -> RunState:

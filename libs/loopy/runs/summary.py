@@ -1,4 +1,4 @@
-"""A run on one line: for lists of runs. Needs only its first and its last fact."""
+"""A run on one line: for lists of runs. Needs only its first fact and those about it as a whole."""
 
 from datetime import datetime
 
@@ -9,7 +9,10 @@ from loopy.runs.state import RunState
 
 
 class RunSummary(msgspec.Struct, frozen=True):
-    """What a list shows of a run. `outcome` and `duration_s` are None while it is under way."""
+    """What a list shows of a run. `outcome` and `duration_s` are None while it is under way.
+
+    One that has failed `can_resume` until it is ended; `paused` says that somebody had it pause, `by` who ended it.
+    """
 
     run: str
     workflow: str
@@ -21,11 +24,35 @@ class RunSummary(msgspec.Struct, frozen=True):
     duration_s: float | None = None
     failed_step: str | None = None
     detail: str = ""
+    can_resume: bool = False
+    paused: bool = False
+    by: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """How a run stands as a whole; all is None or empty while it is under way."""
+
+    outcome: Outcome | None = None
+    at: datetime | None = None
+    step: str | None = None
+    detail: str = ""
+    by: str = ""
+
+
+def verdict(state: RunState) -> Verdict:
+    """How a run ended, or failed for now."""
+    if state.ended is not None:
+        ended = state.ended
+        return Verdict(ended.outcome, ended.at, ended.step, ended.detail, ended.by)
+    if state.failed is not None:
+        failed = state.failed
+        return Verdict("failed", failed.at, failed.step, failed.detail)
+    return Verdict()
 
 
 def summarize(state: RunState) -> RunSummary | None:
     """The summary of a run; None when its first fact is missing."""
-    started, ended = state.started, state.ended
+    started, stands = state.started, verdict(state)
     if started is None:
         return None
     return RunSummary(
@@ -35,8 +62,11 @@ def summarize(state: RunState) -> RunSummary | None:
         event_type=started.event.type,
         cascade=started.event.cascade,
         started_at=started.at,
-        outcome=ended.outcome if ended else None,
-        duration_s=max(0.0, (ended.at - started.at).total_seconds()) if ended else None,
-        failed_step=ended.step if ended else None,
-        detail=ended.detail if ended else "",
+        outcome=stands.outcome,
+        duration_s=max(0.0, (stands.at - started.at).total_seconds()) if stands.at else None,
+        failed_step=stands.step,
+        detail=stands.detail,
+        can_resume=state.failed is not None and state.ended is None,
+        paused=state.paused is not None and state.ended is None,
+        by=stands.by,
     )

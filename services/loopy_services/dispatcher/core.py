@@ -13,8 +13,8 @@ from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import decoder
 from loopy.clock import rfc3339
-from loopy.compiler.plan import EventTrigger, Plan
-from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
+from loopy.compiler.plan import Plan
+from loopy.runs.effects import PublishEvent, SkipStep, StartTimer
 from loopy.runs.records import AttemptFailed, AttemptRequested, Event, RunEnded, RunStarted
 from loopy.runs.route import CRON
 from loopy.types.check import Mismatch, checker_of
@@ -25,6 +25,7 @@ class DueAttempt(msgspec.Struct, frozen=True):
 
     run: str
     step: str
+    epoch: int
     attempt: int
 
 
@@ -63,27 +64,32 @@ def admit_firing(plan: Plan, schedule: str) -> DeadLetter | None:
     return DeadLetter("unknown_schedule", f"the plan has no workflow `{schedule}` with a cron trigger")
 
 
-def message_of(subjects: Subjects, effect: Effect) -> Outgoing:
+def message_of(subjects: Subjects, effect: SkipStep | PublishEvent | StartTimer) -> Outgoing:
     """The message that brings an effect about."""
     match effect:
-        case RequestAttempt(attempt=attempt, pool=pool):
-            return record_message(subjects, attempt, pool=pool)
         case SkipStep(skip=skip):
             return record_message(subjects, skip)
         case PublishEvent(event=event):
             return event_message(subjects, event)
         case StartTimer():
             return _timer(subjects, effect)
-        case EndRun(end=end):
-            return record_message(subjects, end)
         case _:
             assert_never(effect)
+
+
+def may_be_carried(started: RunStarted, attempt: AttemptRequested) -> bool:
+    """Whether what follows from the attempt's success can be told by what it was asked with.
+
+    A run that holds slots, or was resumed, has more to its state than that.
+    """
+    return attempt.epoch == 0 and not started.slots and attempt.event == started.event
 
 
 def unrequestable(request: AttemptRequested, why: str, now: datetime) -> AttemptFailed:
     """The failure of an attempt that cannot be asked for, because it is too large for a message; for good."""
     detail = f"the event and the outputs of the steps before it are too much for one message: {why}"
-    return AttemptFailed(*request.result_head("dispatcher", now, now), "too_large", detail, retryable=False)
+    head = request.result_head("dispatcher", now, now)
+    return AttemptFailed(*head, "too_large", detail, retryable=False, epoch=request.epoch)
 
 
 def abandoned(started: RunStarted, why: str, now: datetime) -> RunEnded:
@@ -111,15 +117,9 @@ def is_newer_mark(subject: str, than: str, now: datetime) -> bool:
     return at.isdecimal() and int(than.rpartition(".")[2]) < int(at) <= now.timestamp()
 
 
-def may_be_scheduled(plan: Plan, workflow: str) -> bool:
-    """Whether a run of this workflow can come from a schedule, as far as this plan tells."""
-    known = plan.workflows.get(workflow)
-    return known is None or not isinstance(known.trigger, EventTrigger)
-
-
 def _timer(subjects: Subjects, timer: StartTimer) -> Outgoing:
     """The server itself publishes the payload on the target when the time has come."""
-    name = (timer.run, timer.step, timer.attempt)
+    name = (timer.run, timer.step, timer.epoch, timer.attempt)
     return Outgoing(
         subjects.timer(*name),
         _encode(DueAttempt(*name)),

@@ -19,6 +19,7 @@ from loopy.kit.metrics import EVENTS_ROUTED, RUN_START_SECONDS, RUNS_STARTED, UN
 from loopy.runs.records import Event, EventRouted, RunStarted
 from loopy.runs.route import firing_event, nowhere, route, starts
 from loopy_services.dispatcher.core import admit, admit_firing, oversize
+from loopy_services.dispatcher.runs import RunDecider
 
 log = structlog.get_logger()
 
@@ -28,8 +29,17 @@ Decision = Callable[[list[EventRouted]], EventRouted]
 class EventRouter:
     """Routes each event once: records which runs it starts, then starts them."""
 
-    def __init__(self, bus: Bus, plan: Plan, plans: PlanStore, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        plan: Plan,
+        plans: PlanStore,
+        decider: RunDecider,
+        clock: Clock,
+        metrics: Metrics = UNMEASURED,
+    ) -> None:
         self._bus = bus
+        self._decider = decider
         self._plan = plan
         self._plans = plans
         self._plan_hash = plans.own_hash
@@ -50,15 +60,19 @@ class EventRouter:
         if not known:
             self._metrics.add(EVENTS_ROUTED, event.type)
         for started in starts(event, routed):
-            await self._start(started, message)
+            verdict = await self._start(started, message)
+            if not isinstance(verdict, Ack):
+                return verdict
         self._tell(routed)
         return Ack()
 
-    async def _start(self, started: RunStarted, message: Message) -> None:
+    async def _start(self, started: RunStarted, message: Message) -> Verdict:
+        """Begin a run: its first fact, and what that calls for."""
         if (await self._bus.publish_once(record_message(self._bus.subjects, started))).first:
             self._metrics.add(RUNS_STARTED, started.workflow)
             waited_s = max(0.0, (self._clock.now() - message.time).total_seconds())
             self._metrics.observe(RUN_START_SECONDS, waited_s, started.workflow)
+        return await self._decider.begin(message, started)
 
     def _read(self, message: Message, plan: Plan) -> tuple[Event, DeadLetter | None]:
         """The event of a message, and why a plan does not let it in, if so."""

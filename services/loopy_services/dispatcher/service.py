@@ -3,9 +3,12 @@
 import asyncio
 
 from loopy.bus.plans import PlanStore
+from loopy.bus.seal import shared_sealer
+from loopy.bus.steering import Steering
 from loopy.bus.streams import DISPATCHER_EVENTS, DISPATCHER_RUNS, DISPATCHER_TIMERS
 from loopy.kit.service import Host
 from loopy_services.dispatcher.events import EventRouter
+from loopy_services.dispatcher.performing import Performer
 from loopy_services.dispatcher.runs import RunDecider
 
 IN_FLIGHT = 128
@@ -16,16 +19,24 @@ async def serve(host: Host) -> None:
     bus, grace_s = host.bus, host.settings.grace_s
     plans = PlanStore(bus, host.plan)
     await plans.store()
-    router = EventRouter(bus, host.plan, plans, host.clock, host.metrics)
-    decider = RunDecider(bus, host.plan, plans, host.clock, host.metrics)
+    sealer, steering = await shared_sealer(bus), Steering(bus)
+    await steering.load()
+    performer = Performer(bus, sealer, host.clock, host.metrics)
+    decider = RunDecider(bus, plans, performer, sealer, steering, host.clock)
+    router = EventRouter(bus, host.plan, plans, decider, host.clock, host.metrics)
     work = (
         (DISPATCHER_EVENTS, router.on_event),
         (DISPATCHER_RUNS, decider.on_fact),
         (DISPATCHER_TIMERS, decider.on_timer),
     )
     async with asyncio.TaskGroup() as group:
-        for consumer, handler in work:
+        following = group.create_task(steering.follow())
+        consuming = [
             group.create_task(
                 bus.consume(consumer, handler, in_flight=IN_FLIGHT, stopping=host.stopping, grace_s=grace_s)
             )
+            for consumer, handler in work
+        ]
         host.ready()
+        await asyncio.wait(consuming)
+        following.cancel()

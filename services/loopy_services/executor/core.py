@@ -12,7 +12,16 @@ from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects
 from loopy.compiler.plan import Agent, Plan
 from loopy.compiler.templates import RenderError, render
-from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Data, Emitted, Usage
+from loopy.runs.records import (
+    AttemptFailed,
+    AttemptRequested,
+    AttemptSucceeded,
+    Data,
+    Emitted,
+    Record,
+    RunResumed,
+    Usage,
+)
 from loopy.types.check import Mismatch
 
 REHEARSAL = "rehearsal"
@@ -28,11 +37,12 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Taking(msgspec.Struct, frozen=True):
-    """An attempt as one executor took it: what was asked, by whom it is executed, since when."""
+    """An attempt as one executor took it: what was asked, by whom it is executed, since when, under which lease."""
 
     request: AttemptRequested
     executor: str
     started_at: datetime
+    lease: int
 
 
 def executor_name(host: str, process: int, suffix: str) -> str:
@@ -41,12 +51,20 @@ def executor_name(host: str, process: int, suffix: str) -> str:
 
 
 def settling_facts(subjects: Subjects, request: AttemptRequested) -> tuple[str, ...]:
-    """Where a fact would stand that leaves nothing to execute: step done, this attempt failed, run ended."""
+    """Where a fact would stand that may leave nothing to execute: a result, the run's end, what somebody had it do."""
     return (
-        subjects.done(request.run, request.step),
-        subjects.fail(request.run, request.step, request.attempt),
+        subjects.result(request.run, request.step, request.epoch, request.attempt),
         subjects.end(request.run),
+        subjects.cancel(request.run),
+        subjects.every("resume", request.run),
     )
+
+
+def settles(request: AttemptRequested, record: Record) -> bool:
+    """Whether one of these facts leaves nothing to execute."""
+    if isinstance(record, RunResumed):
+        return record.epoch > request.epoch and request.step in record.steps
+    return True
 
 
 def is_known(plan: Plan, request: AttemptRequested) -> bool:
@@ -103,13 +121,23 @@ def hold_size(size: int, max_payload: int) -> None:
 def succeeded(taking: Taking, at: datetime, answer: Settled) -> AttemptSucceeded:
     """The fact of an attempt that gave an answer."""
     head = taking.request.result_head(taking.executor, taking.started_at, at)
-    return AttemptSucceeded(*head, answer.output, answer.emits, answer.usage)
+    request = taking.request
+    return AttemptSucceeded(
+        *head, answer.output, answer.emits, answer.usage, request.epoch, taking.lease, request.carried
+    )
 
 
 def failed(taking: Taking, at: datetime, error: HarnessError) -> AttemptFailed:
     """The fact of an attempt that gave none. A long detail loses its middle: what matters stands at either end."""
     head = taking.request.result_head(taking.executor, taking.started_at, at)
-    return AttemptFailed(*head, error.reason, shortened(error.detail), error.retryable)
+    return AttemptFailed(
+        *head,
+        error.reason,
+        shortened(error.detail),
+        error.retryable,
+        epoch=taking.request.epoch,
+        lease=taking.lease,
+    )
 
 
 def shortened(text: str) -> str:

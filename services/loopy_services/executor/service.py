@@ -22,6 +22,7 @@ from loopy.bus.codec import read_record, record_message
 from loopy.bus.leases import Lease, Leases
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
+from loopy.bus.steering import Steering
 from loopy.bus.streams import RUNS, executor_consumer
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
@@ -37,6 +38,7 @@ from loopy_services.executor.measures import count_attempt, slot_in_use
 from loopy_services.executor.sweeper import Sweeper
 
 RELEASE_S = 1.0
+PAUSED_LOOK_S = 2.0
 
 _log = structlog.get_logger()
 
@@ -52,6 +54,7 @@ class Executor:
         execution: Execution,
         clock: Clock,
         lease_s: int,
+        steering: Steering,
         metrics: Metrics = UNMEASURED,
     ) -> None:
         self._name = name
@@ -59,6 +62,7 @@ class Executor:
         self._plans = plans
         self._execution = execution
         self._clock = clock
+        self._steering = steering
         self._metrics = metrics
         self._leases = Leases(bus, clock, name, lease_s)
 
@@ -67,28 +71,36 @@ class Executor:
         request = read_record(message)
         if not isinstance(request, AttemptRequested):
             return DeadLetter("no_attempt", f"expected AttemptRequested, found {type(request).__name__}")
-        lease = await self._leases.take(request.run, request.step, request.attempt)
+        if self._steering.is_cancelled(request.run):
+            return Ack()
+        if self._steering.is_paused(request.run):
+            return RetryAfter(PAUSED_LOOK_S)
+        lease = await self._leases.take(request.run, request.step, request.epoch, request.attempt)
         if lease is None:
             return RetryAfter(self._leases.seconds / 2)
         try:
             return await self._under_lease(message, request, lease)
-        finally:
+        except BaseException:
             await _release(lease)
+            raise
 
     async def _under_lease(self, message: Message, request: AttemptRequested, lease: Lease) -> Verdict:
-        """Execute an attempt that nobody else executes now. A fact is looked for only here: nobody adds one now."""
-        if await self._is_settled(request):
+        """Execute an attempt that nobody else executes now. Only one that somebody began can be settled already."""
+        if not lease.is_first and await self._is_settled(request):
             return Ack()
         try:
             plan = await self._plans.get(request.plan)
         except Undecodable as error:
-            return await self._give_up(request, DeadLetter(error.reason, f"plan {request.plan}: {error.detail}"))
+            return await self._give_up(request, lease, DeadLetter(error.reason, f"plan {request.plan}: {error.detail}"))
         if plan is None:
             missing = _without_plan(message, request)
-            return missing if isinstance(missing, RetryAfter) else await self._give_up(request, missing)
+            if isinstance(missing, DeadLetter):
+                return await self._give_up(request, lease, missing)
+            await _release(lease)
+            return missing
         if not core.is_known(plan, request):
             unknown = f"plan {request.plan} has no step {request.workflow}/{request.step}"
-            return await self._give_up(request, DeadLetter("unknown_step", unknown))
+            return await self._give_up(request, lease, DeadLetter("unknown_step", unknown))
         return await self._execute(plan, request, lease)
 
     async def _execute(self, plan: Plan, request: AttemptRequested, lease: Lease) -> Verdict:
@@ -105,18 +117,19 @@ class Executor:
             self._metrics.add(ATTEMPTS, request.workflow, "abandoned", "settled_elsewhere")
             return Ack()
         await self._bus.publish_once(fact)
-        if fact.subject == self._bus.subjects.done(request.run, request.step):
-            lease.leave()
         return Ack()
 
     async def _is_settled(self, request: AttemptRequested) -> bool:
-        return bool(await self._bus.last_each(RUNS, core.settling_facts(self._bus.subjects, request)))
+        if self._steering.is_cancelled(request.run):
+            return True
+        facts = await self._bus.last_each(RUNS, core.settling_facts(self._bus.subjects, request))
+        return any(core.settles(request, read_record(fact)) for fact in facts)
 
     async def _executed(self, plan: Plan, request: AttemptRequested, lease: int) -> Outgoing:
         """The fact of how the attempt ended, ready to be published."""
         log = _about(request)
-        log.info("attempt.started", workflow=request.workflow)
-        taking = core.Taking(request, self._name, self._clock.now())
+        log.debug("attempt.started", workflow=request.workflow)
+        taking = core.Taking(request, self._name, self._clock.now(), lease)
         try:
             with slot_in_use(self._metrics):
                 answer = await self._execution.perform(plan, request, lease)
@@ -125,13 +138,13 @@ class Executor:
         except HarnessError as error:
             log.warning("attempt.failed", reason=error.reason, detail=core.shortened(error.detail))
             return self._failure(taking, error)
-        log.info("attempt.succeeded")
+        log.debug("attempt.succeeded")
         count_attempt(self._metrics, fact)
         return success
 
-    async def _give_up(self, request: AttemptRequested, why: DeadLetter) -> DeadLetter:
-        """Record that an attempt which cannot be executed here or anywhere has failed, so that its run ends."""
-        taking = core.Taking(request, self._name, self._clock.now())
+    async def _give_up(self, request: AttemptRequested, lease: Lease, why: DeadLetter) -> DeadLetter:
+        """Record that an attempt which cannot be executed here or anywhere has failed, so that its run goes on."""
+        taking = core.Taking(request, self._name, self._clock.now(), lease.revision)
         error = HarnessError(why.reason, why.detail, retryable=False)
         await self._bus.publish_once(self._failure(taking, error))
         return why
@@ -176,13 +189,16 @@ async def serve(host: Host) -> None:
     providers = Providers(host.project)
     execution = Execution(host.project, Runtimes(), providers, rehearse=rehearse)
     name = core.executor_name(socket.gethostname(), os.getpid(), secrets.token_hex(3))
-    plans = PlanStore(host.bus, host.plan)
-    executor = Executor(name, host.bus, plans, execution, host.clock, host.settings.lease_s, host.metrics)
+    plans, steering = PlanStore(host.bus, host.plan), Steering(host.bus)
+    await steering.load()
+    executor = Executor(name, host.bus, plans, execution, host.clock, host.settings.lease_s, steering, host.metrics)
     host.metrics.add(SLOTS, by=host.settings.slots)
     if not rehearse:
         _prepare(host, providers)
     async with asyncio.TaskGroup() as group:
-        sweeping = [] if rehearse else [group.create_task(Sweeper(host.bus, providers).run())]
+        beside = [group.create_task(steering.follow())]
+        if not rehearse:
+            beside.append(group.create_task(Sweeper(host.bus, providers).run()))
         host.ready()
         await host.bus.consume(
             executor_consumer(host.settings.pool),
@@ -191,7 +207,7 @@ async def serve(host: Host) -> None:
             stopping=host.stopping,
             grace_s=host.settings.grace_s,
         )
-        for task in sweeping:
+        for task in beside:
             task.cancel()
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_record
+from loopy.bus.journal import read_run
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import EVENTS, RUNS
 from loopy.bus.undecodable import Undecodable
@@ -57,13 +58,14 @@ class Marks:
         return max((at for at in times if at is not None), default=None)
 
     async def under_way(self, workflow: str, now: datetime) -> bool:
-        """Whether the last firing's run has not ended. A firing that started no run has nothing under way."""
+        """Whether the last firing's run has neither ended nor failed. A firing that started none has none under way."""
         fired = await self.newest("cron", workflow, now)
         if fired is None:
             return False
         firing = firing_id(workflow, int(fired.timestamp()))
-        if await self._bus.last(RUNS, self._subjects.end(run_id(workflow, firing))) is not None:
-            return False
+        run = await read_run(self._bus, run_id(workflow, firing))
+        if run is not None:
+            return not run.is_over
         message = await self._bus.last(RUNS, self._subjects.routed(firing, firing))
         if message is None:
             return True

@@ -141,7 +141,8 @@ class MemoryServer:
                 case ["STREAM", "CREATE" | "UPDATE" as how, name]:
                     return self._configure(name, body, create=how == "CREATE")
                 case ["STREAM", "INFO", name]:
-                    return _json({"config": self._stream(name).config, "state": _state(self._stream(name))})
+                    now = self.clock.now().isoformat()
+                    return _json({"config": self._stream(name).config, "state": _state(self._stream(name)), "ts": now})
                 case ["STREAM", "PURGE", name]:
                     self._stream(name).purge()
                     return _json({"success": True})

@@ -1,0 +1,107 @@
+"""Bringing about what was decided: each effect becomes a message, first writer wins."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import assert_never
+
+import structlog
+
+from loopy.bus.client import Bus, MessageTooLarge
+from loopy.bus.codec import read_record, record_message
+from loopy.bus.seal import Sealer
+from loopy.bus.streams import EVENTS, RUNS
+from loopy.clock import Clock
+from loopy.kit.metrics import RUNS_ENDED, UNMEASURED, Metrics
+from loopy.runs.effects import (
+    Effect,
+    EndRun,
+    FailRun,
+    PublishEvent,
+    QueueRun,
+    ReleaseSlots,
+    RequestAttempt,
+    SkipStep,
+    StartTimer,
+)
+from loopy.runs.records import RunEnded, RunFailed, RunStarted
+from loopy_services.dispatcher import core
+
+log = structlog.get_logger()
+
+
+class Performer:
+    """Publishes what must exist in a run."""
+
+    def __init__(self, bus: Bus, sealer: Sealer, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
+        self._bus = bus
+        self._sealer = sealer
+        self._clock = clock
+        self._metrics = metrics
+
+    async def perform(
+        self, started: RunStarted, effects: Sequence[Effect], alone: frozenset[str] = frozenset()
+    ) -> None:
+        """Publish what must exist; what ends or fails the run after all else that the same fact calls for.
+
+        Requests for the steps in `alone` are sealed: at their success no journal is read.
+        """
+        first = [effect for effect in effects if not isinstance(effect, EndRun | FailRun | ReleaseSlots)]
+        if len(first) == 1:
+            await self._bring_about(started, first[0], alone)
+        elif first:
+            await asyncio.gather(*(self._bring_about(started, effect, alone) for effect in first))
+        for effect in effects:
+            if isinstance(effect, EndRun | FailRun | ReleaseSlots):
+                await self._bring_about(started, effect, alone)
+
+    async def _bring_about(self, started: RunStarted, effect: Effect, alone: frozenset[str]) -> None:
+        match effect:
+            case RequestAttempt():
+                await self._request(started, effect, alone)
+            case SkipStep() | PublishEvent() | StartTimer():
+                await self._bus.publish_once(core.message_of(self._bus.subjects, effect))
+            case FailRun(failure=failure):
+                await self._fail(failure)
+            case EndRun(end=end):
+                await self._end(started, end)
+            case QueueRun() | ReleaseSlots():
+                raise NotImplementedError
+            case _:
+                assert_never(effect)
+
+    async def _request(self, started: RunStarted, effect: RequestAttempt, alone: frozenset[str]) -> None:
+        """Ask for an attempt. One whose inputs add up to more than a message can hold has failed instead."""
+        subjects, attempt = self._bus.subjects, effect.attempt
+        if attempt.step in alone and core.may_be_carried(started, attempt):
+            attempt = self._sealer.sealed(attempt)
+        try:
+            await self._bus.publish_once(record_message(subjects, attempt, pool=effect.pool))
+        except MessageTooLarge as error:
+            failure = core.unrequestable(attempt, str(error), self._clock.now())
+            await self._bus.publish_once(record_message(subjects, failure))
+
+    async def _fail(self, failure: RunFailed) -> None:
+        if (await self._bus.publish_once(record_message(self._bus.subjects, failure))).first:
+            self._metrics.add(RUNS_ENDED, failure.workflow, "failed")
+            log.info("run.failed", run=failure.run, workflow=failure.workflow, step=failure.step, detail=failure.detail)
+
+    async def _end(self, started: RunStarted, ended: RunEnded) -> None:
+        """Record how the run ended, and mark the firing that it came from, if one."""
+        stored = await self._bus.publish_once(record_message(self._bus.subjects, ended))
+        if stored.first:
+            self._metrics.add(RUNS_ENDED, ended.workflow, ended.outcome)
+            log.info("run.ended", run=ended.run, workflow=ended.workflow, outcome=ended.outcome, detail=ended.detail)
+        mark = core.firing_mark(self._bus.subjects, started, ended)
+        if mark is None or not (stored.first or await self._stands(ended)) or await self._newer_mark(mark.subject):
+            return
+        await self._bus.publish_once(mark)
+
+    async def _stands(self, ended: RunEnded) -> bool:
+        """Whether the end that is stored has the same outcome: another may have been first."""
+        message = await self._bus.last(RUNS, self._bus.subjects.end(ended.run))
+        stands = read_record(message) if message is not None else None
+        return isinstance(stands, RunEnded) and stands.outcome == ended.outcome
+
+    async def _newer_mark(self, subject: str) -> bool:
+        newest = await self._bus.last(EVENTS, f"{subject.rpartition('.')[0]}.*")
+        return newest is not None and core.is_newer_mark(newest.subject, subject, self._clock.now())
