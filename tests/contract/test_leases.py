@@ -7,7 +7,7 @@ import pytest
 from loopy.bus.client import Bus, BusError
 from loopy.bus.leases import Leases
 from loopy.bus.messages import Outgoing
-from loopy.bus.streams import EVENTS, LEASES
+from loopy.bus.streams import EVENTS
 from loopy.clock import SystemClock
 from tests.contract.conftest import Connect
 from tests.support.waiting import wait_until
@@ -21,18 +21,20 @@ def leases(bus: Bus, executor: str, seconds: int = SECONDS) -> Leases:
 
 async def test_of_many_who_want_a_lease_one_has_it(bus: Bus, connect: Connect) -> None:
     other = await connect("other")
-    taken = await asyncio.gather(*(leases(bus if n % 2 else other, f"x{n}", 60).take("r", "fix", 1) for n in range(10)))
+    taken = await asyncio.gather(
+        *(leases(bus if n % 2 else other, f"x{n}", 60).take("r", "fix", 0, 1) for n in range(10))
+    )
     assert len([lease for lease in taken if lease is not None]) == 1
 
 
 async def test_a_lease_is_free_when_its_time_is_over_and_the_next_token_is_larger(bus: Bus) -> None:
-    first = await leases(bus, "a").take("r", "fix", 1)
+    first = await leases(bus, "a").take("r", "fix", 0, 1)
     assert first is not None
     began = asyncio.get_running_loop().time()
     others = leases(bus, "b")
 
     async def taken_over() -> bool:
-        lease = await others.take("r", "fix", 1)
+        lease = await others.take("r", "fix", 0, 1)
         return lease is not None and lease.revision > first.revision
 
     await wait_until(taken_over)
@@ -42,14 +44,14 @@ async def test_a_lease_is_free_when_its_time_is_over_and_the_next_token_is_large
 
 
 async def test_a_lease_that_is_renewed_is_held_and_keeps_its_token(bus: Bus) -> None:
-    ours = await leases(bus, "a").take("r", "fix", 1)
+    ours = await leases(bus, "a").take("r", "fix", 0, 1)
     assert ours is not None
     others, revision = leases(bus, "b"), ours.revision
     deadline = asyncio.get_running_loop().time() + 2 * SECONDS
 
     async def kept_up() -> bool:
         assert await ours.renew()
-        assert await others.take("r", "fix", 1) is None
+        assert await others.take("r", "fix", 0, 1) is None
         return asyncio.get_running_loop().time() > deadline
 
     await wait_until(kept_up)
@@ -58,44 +60,51 @@ async def test_a_lease_that_is_renewed_is_held_and_keeps_its_token(bus: Bus) -> 
 
 
 async def test_a_lease_that_is_given_back_can_be_taken_at_once(bus: Bus) -> None:
-    first = await leases(bus, "a", 60).take("r", "fix", 1)
+    first = await leases(bus, "a", 60).take("r", "fix", 0, 1)
     assert first is not None
     await first.release()
-    second = await leases(bus, "b", 60).take("r", "fix", 2)
+    second = await leases(bus, "b", 60).take("r", "fix", 0, 1)
     assert second is not None
     assert second.revision > first.revision
     await first.release()
-    assert await leases(bus, "c", 60).take("r", "fix", 2) is None
+    assert await leases(bus, "c", 60).take("r", "fix", 0, 1) is None
 
 
-async def test_a_lease_that_nobody_took_meanwhile_is_held_again(bus: Bus) -> None:
-    ours = await leases(bus, "a").take("r", "fix", 1)
+async def test_only_the_first_holder_of_a_lease_knows_that_the_attempt_was_never_begun(bus: Bus) -> None:
+    first = await leases(bus, "a", 60).take("r", "fix", 0, 1)
+    assert first is not None
+    assert first.is_first
+    await first.release()
+    second = await leases(bus, "b", 60).take("r", "fix", 0, 1)
+    assert second is not None
+    assert not second.is_first
+    of_the_next = await leases(bus, "b", 60).take("r", "fix", 0, 2)
+    assert of_the_next is not None
+    assert of_the_next.is_first
+
+
+async def test_a_lease_that_nobody_took_over_is_held_again_however_late(bus: Bus) -> None:
+    ours = await leases(bus, "a").take("r", "fix", 0, 1)
     assert ours is not None
 
-    async def forgotten() -> bool:
-        return await bus.last(LEASES, bus.subjects.lease("r", "fix")) is None
+    async def overdue() -> bool:
+        return ours.overdue
 
-    await wait_until(forgotten)
+    await wait_until(overdue)
     assert await ours.renew()
-    assert await leases(bus, "b").take("r", "fix", 1) is None
+    assert await leases(bus, "b").take("r", "fix", 0, 1) is None
 
 
 async def test_one_executor_does_not_hold_the_same_lease_twice(bus: Bus) -> None:
     ours = leases(bus, "a", 60)
-    assert await ours.take("r", "fix", 1) is not None
-    assert await ours.take("r", "fix", 1) is None
-    assert await ours.take("r", "review", 1) is not None
+    assert await ours.take("r", "fix", 0, 1) is not None
+    assert await ours.take("r", "fix", 0, 1) is None
+    assert await ours.take("r", "review", 0, 1) is not None
 
 
 async def test_what_a_stranger_put_on_a_lease_is_held_by_the_stranger(bus: Bus) -> None:
-    await bus.publish_once(Outgoing(bus.subjects.lease("r", "fix"), b"mine"))
-    assert await leases(bus, "a").take("r", "fix", 1) is None
-
-
-@pytest.mark.parametrize("ttl", ["soon", "0"])
-async def test_a_time_to_live_is_a_whole_number_of_seconds(bus: Bus, ttl: str) -> None:
-    with pytest.raises(BusError, match="invalid per-message TTL"):
-        await bus.publish_once(Outgoing(bus.subjects.lease("r", "fix"), b"", {"Nats-TTL": ttl}))
+    await bus.publish_once(Outgoing(bus.subjects.lease("r", "fix", 0, 1), b"mine"))
+    assert await leases(bus, "a").take("r", "fix", 0, 1) is None
 
 
 async def test_facts_and_events_are_not_for_a_time(bus: Bus) -> None:

@@ -27,20 +27,20 @@ async def test_the_last_of_a_wildcard_is_the_newest(bus: Bus) -> None:
 
 async def test_the_last_of_each_subject_come_by_sequence_and_each_once(bus: Bus) -> None:
     subjects = bus.subjects
-    await fill(bus, [subjects.end("r"), subjects.done("r", "a"), subjects.start("other"), subjects.start("r")])
+    await fill(bus, [subjects.end("r"), subjects.result("r", "a", 0, 1), subjects.start("other"), subjects.start("r")])
     found = await bus.last_each(RUNS, [subjects.start("r"), subjects.journal("r")])
     assert [(m.sequence, m.subject) for m in found] == [
         (1, subjects.end("r")),
-        (2, subjects.done("r", "a")),
+        (2, subjects.result("r", "a", 0, 1)),
         (4, subjects.start("r")),
     ]
     assert await bus.last_each(RUNS, [subjects.journal("none")]) == []
 
 
 async def test_more_subjects_than_one_answer_holds_are_read_all_the_same(bus: Bus) -> None:
-    wanted = [bus.subjects.done("r", f"s{n}") for n in range(1_100)]
+    wanted = [bus.subjects.result("r", f"s{n}", 0, 1) for n in range(1_100)]
     await asyncio.gather(*(bus.publish_once(Outgoing(subject, b"")) for subject in wanted))
-    found = await bus.last_each(RUNS, [bus.subjects.journal("r"), bus.subjects.done("r", "s1")])
+    found = await bus.last_each(RUNS, [bus.subjects.journal("r"), bus.subjects.result("r", "s1", 0, 1)])
     assert {message.subject for message in found} == set(wanted)
     assert [m.sequence for m in found] == list(range(1, 1_101))
 

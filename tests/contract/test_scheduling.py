@@ -15,10 +15,10 @@ def timer(bus: Bus, step: str, in_s: float) -> Outgoing:
     at = datetime.now(UTC) + timedelta(seconds=in_s)
     headers = {
         "Nats-Schedule": f"@at {at.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}",
-        "Nats-Schedule-Target": bus.subjects.fire("r", step, 2),
+        "Nats-Schedule-Target": bus.subjects.fire("r", step, 0, 2),
         "Loopy-Test": step,
     }
-    return Outgoing(bus.subjects.timer("r", step, 2), step.encode(), headers)
+    return Outgoing(bus.subjects.timer("r", step, 0, 2), step.encode(), headers)
 
 
 async def fired(bus: Bus) -> list[Message]:
@@ -36,7 +36,7 @@ async def test_what_is_scheduled_is_published_when_it_is_due_and_not_before(bus:
 
     await wait_until(one)
     [message] = await fired(bus)
-    assert (message.subject, message.payload) == (bus.subjects.fire("r", "soon", 2), b"soon")
+    assert (message.subject, message.payload) == (bus.subjects.fire("r", "soon", 0, 2), b"soon")
     assert message.headers["Loopy-Test"] == "soon"
     assert message.headers["Nats-Scheduler"] == soon.subject
     assert not {"Nats-Schedule", "Nats-Schedule-Target"} & message.headers.keys()
@@ -47,7 +47,7 @@ async def test_a_schedule_that_has_fired_is_gone_and_may_be_made_again(bus: Bus)
     assert not (await bus.publish_once(timer(bus, "soon", 0.1))).first
 
     async def twice() -> bool:
-        if await bus.last(TIMERS, bus.subjects.timer("r", "soon", 2)) is None:
+        if await bus.last(TIMERS, bus.subjects.timer("r", "soon", 0, 2)) is None:
             await bus.publish_once(timer(bus, "soon", 0))
         return len(await fired(bus)) == 2
 
@@ -65,9 +65,9 @@ async def test_what_is_due_already_is_published_at_once(bus: Bus) -> None:
 
 @pytest.mark.parametrize("schedule", ["@at nonsense", "@at", "tomorrow"])
 async def test_a_schedule_that_makes_no_sense_is_refused(bus: Bus, schedule: str) -> None:
-    headers = {"Nats-Schedule": schedule, "Nats-Schedule-Target": bus.subjects.fire("r", "s", 2)}
+    headers = {"Nats-Schedule": schedule, "Nats-Schedule-Target": bus.subjects.fire("r", "s", 0, 2)}
     with pytest.raises(BusError, match="pattern is invalid"):
-        await bus.publish_once(Outgoing(bus.subjects.timer("r", "s", 2), b"", headers))
+        await bus.publish_once(Outgoing(bus.subjects.timer("r", "s", 0, 2), b"", headers))
 
 
 async def test_only_the_stream_of_timers_schedules(bus: Bus) -> None:

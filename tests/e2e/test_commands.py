@@ -189,7 +189,7 @@ def test_a_large_body_is_refused_before_it_is_sent(running: Run) -> None:
 def test_tap_shows_events_and_facts_as_they_pass(running: Run) -> None:
     with Started("tap", "--project", running.project, "--since", "1m") as tap:
         ask(running, "trigger", "Order", "--field", "item=tapped", "--field", "amount=2", "--id", "tapped")
-        run = run_id("bill", emitted_id(run_id("sell", "tapped"), "confirm", "Invoice", 0))[:8]
+        run = run_id("bill", emitted_id(run_id("sell", "tapped"), "confirm", 0, "Invoice", 0))[:8]
         assert "bill  outcome=succeeded" in tap.line(f"RunEnded            {run}")
         assert tap.stop(signal.SIGINT) == 130
     assert tap.complained == []

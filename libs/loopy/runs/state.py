@@ -148,9 +148,10 @@ def _resumed(state: RunState, record: RunResumed) -> RunState:
 
 
 def _with_result(state: RunState, result: Result) -> RunState:
-    """An attempt has one result; that of an epoch which is past changes nothing."""
+    """An attempt has one result, and a step one success; what is of an epoch that is past changes nothing."""
     known = state.step(result.step)
-    if result.epoch != known.epoch or any(other.attempt == result.attempt for other in known.results):
+    said = any(other.attempt == result.attempt or isinstance(other, AttemptSucceeded) for other in known.results)
+    if said or result.epoch != known.epoch:
         return state
     return _with_step(state, result.step, msgspec.structs.replace(known, results=(*known.results, result)))
 

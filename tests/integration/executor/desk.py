@@ -56,12 +56,12 @@ async def fact(bus: Bus, subject: str, kind: type[T]) -> T:
 
 async def done(bus: Bus, run: str = "r1") -> AttemptSucceeded:
     """The success of resolve/fix, as soon as it is there."""
-    return await fact(bus, bus.subjects.done(run, "fix"), AttemptSucceeded)
+    return await fact(bus, bus.subjects.result(run, "fix", 0, 1), AttemptSucceeded)
 
 
 async def failure(bus: Bus, run: str = "r1", attempt: int = 1) -> AttemptFailed:
     """The failure of resolve/fix, as soon as it is there."""
-    return await fact(bus, bus.subjects.fail(run, "fix", attempt), AttemptFailed)
+    return await fact(bus, bus.subjects.result(run, "fix", 0, attempt), AttemptFailed)
 
 
 def alive(pid: str) -> bool:

@@ -9,6 +9,7 @@ from loopy.agents.installed import Runtimes
 from loopy.bus.client import Bus
 from loopy.bus.messages import PATIENCE, DeadLetter, Message, Outgoing, RetryAfter
 from loopy.bus.plans import KEPT_PLANS, PlanStore
+from loopy.bus.steering import Steering
 from loopy.bus.streams import ATTEMPTS, RUNS
 from loopy.clock import SystemClock
 from loopy.compiler.plan import Limits, Plan, plan_hash
@@ -23,7 +24,7 @@ OWN, OTHER = planned("true"), planned("false")
 @pytest.fixture
 def executor(bus: Bus, tmp_path: Path) -> Executor:
     execution = Execution(tmp_path, Runtimes(), Providers(tmp_path), rehearse=True)
-    return Executor("x", bus, PlanStore(bus, OWN), execution, SystemClock(), 2)
+    return Executor("x", bus, PlanStore(bus, OWN), execution, SystemClock(), 2, Steering(bus))
 
 
 async def asked(bus: Bus, plan: Plan, **changes: str) -> Message:

@@ -28,7 +28,7 @@ def test_what_cannot_begin_a_subject_is_no_namespace(namespace: str) -> None:
 def test_the_filters_of_a_run_and_of_a_cascade_select_their_facts() -> None:
     assert SUBJECTS.journal("r") == "acme-sre.run.*.r.>"
     assert SUBJECTS.start("r") == "acme-sre.run.start.r._"
-    assert SUBJECTS.fail("r", "fix", 2) == "acme-sre.run.fail.r.fix.2"
+    assert SUBJECTS.result("r", "fix", 0, 2) == "acme-sre.run.result.r.fix.0.2"
     assert SUBJECTS.cascade("e.1") == "acme-sre.run.routed.e=2e1.>"
     assert SUBJECTS.routed("e.1", "e.2") == "acme-sre.run.routed.e=2e1.e=2e2"
 

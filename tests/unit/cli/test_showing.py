@@ -41,7 +41,7 @@ def ended(facts: Facts, outcome: str = "succeeded", **why: str) -> RunEnded:
 def whole_cascade() -> list[Record]:
     """Incident → triage → WorkItem → resolve, whose second step fails."""
     first = Facts(TRIAGE, event())
-    item = emitted_id(first.run, "investigate", "WorkItem", 0)
+    item = emitted_id(first.run, "investigate", 0, "WorkItem", 0)
     second = Facts(RESOLVE, event(item, "WorkItem", cascade="e1", hops=1, data={"link": "l"}))
     return [
         routed("e1", "Incident", "e1", "triage"),
@@ -66,7 +66,7 @@ def shown_plainly(records: list[Record], only: str | None = None) -> list[str]:
 
 def test_each_fact_is_a_line_in_its_order() -> None:
     records = whole_cascade()
-    item = emitted_id(run_id("triage", "e1"), "investigate", "WorkItem", 0)
+    item = emitted_id(run_id("triage", "e1"), "investigate", 0, "WorkItem", 0)
     noon = clock_time(NOW.astimezone(UTC))
     assert shown_plainly(records) == [
         f"{noon}  Incident  e1  test → triage",
@@ -124,7 +124,7 @@ def test_the_tree_shows_what_is_still_to_come() -> None:
     for record in whole_cascade()[:7]:
         seen.add(record)
     (branch,) = cascade_branches(seen.cascade("e1"))
-    item = emitted_id(run_id("triage", "e1"), "investigate", "WorkItem", 0)
+    item = emitted_id(run_id("triage", "e1"), "investigate", 0, "WorkItem", 0)
     assert [plain(each) for each in drawn(branch)] == [
         "Incident  e1",
         f"└── triage  ✓ succeeded  2.00s  run {run_id('triage', 'e1')[:8]}",

@@ -6,7 +6,7 @@ from loopy.bus.messages import DeadLetter
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import CronTrigger
-from loopy.runs.effects import EndRun, StartTimer
+from loopy.runs.effects import StartTimer
 from loopy.runs.records import Outcome, RunEnded
 from loopy.runs.route import firing_event
 from loopy_services.dispatcher.core import (
@@ -16,7 +16,6 @@ from loopy_services.dispatcher.core import (
     due_attempt,
     firing_mark,
     is_newer_mark,
-    may_be_scheduled,
     message_of,
 )
 from tests.support.facts import NOW, Facts, at, event, plan, step, workflow
@@ -57,22 +56,18 @@ def test_a_firing_is_let_in_while_its_workflow_has_a_schedule() -> None:
 
 
 def test_a_timer_is_a_message_that_the_server_publishes_when_it_is_due() -> None:
-    message = message_of(SUBJECTS, StartTimer("r", "a", 2, at(1.5)))
-    assert message.subject == "loopy.timer.r.a.2"
+    message = message_of(SUBJECTS, StartTimer("r", "a", 0, 2, at(1.5)))
+    assert message.subject == "loopy.timer.r.a.0.2"
     assert message.headers == {
         "Nats-Schedule": "@at 2026-11-22T12:00:01.500000Z",
-        "Nats-Schedule-Target": "loopy.fire.r.a.2",
+        "Nats-Schedule-Target": "loopy.fire.r.a.0.2",
     }
-    assert due_attempt(message.payload) == DueAttempt("r", "a", 2)
+    assert due_attempt(message.payload) == DueAttempt("r", "a", 0, 2)
 
 
 def test_a_timer_that_is_none_of_ours_is_undecodable() -> None:
     with pytest.raises(Undecodable):
         due_attempt(b"{}")
-
-
-def test_the_end_of_a_run_has_a_place_of_its_own() -> None:
-    assert message_of(SUBJECTS, EndRun(RunEnded("r", "w", "succeeded", NOW))).subject == "loopy.run.end.r._"
 
 
 @pytest.mark.parametrize(("outcome", "marked"), [("succeeded", True), ("failed", False), ("skipped", False)])
@@ -94,7 +89,3 @@ def test_only_a_mark_of_a_later_firing_that_can_have_been_says_as_much(found: st
 def test_a_run_that_an_event_started_marks_no_firing() -> None:
     facts = Facts(workflow(step("a")))
     assert firing_mark(SUBJECTS, facts.started(), RunEnded(facts.run, "w", "succeeded", NOW)) is None
-
-
-def test_only_a_workflow_that_is_known_to_be_on_an_event_needs_no_look_at_its_start() -> None:
-    assert [may_be_scheduled(PROJECT, name) for name in ("w", "nightly", "gone")] == [False, True, True]

@@ -6,10 +6,14 @@ from loopy.bus.memory.connection import MemoryConnection
 from loopy.bus.memory.server import MemoryServer
 from loopy.bus.messages import Ack, DeadLetter
 from loopy.bus.plans import PlanStore
+from loopy.bus.seal import shared_sealer
+from loopy.bus.steering import Steering
 from loopy.bus.streams import EVENTS
 from loopy.bus.subjects import Subjects
 from loopy.clock import SystemClock
 from loopy_services.dispatcher.events import EventRouter
+from loopy_services.dispatcher.performing import Performer
+from loopy_services.dispatcher.runs import RunDecider
 from tests.support.facts import event, plan, step, workflow
 
 
@@ -22,7 +26,9 @@ async def test_the_second_message_is_set_aside_although_it_is_handled_first() ->
     [ours, theirs] = [message async for message in bus.read(EVENTS, [first.subject])]
 
     of = plan(workflow(step("a")))
-    router = EventRouter(bus, of, PlanStore(bus, of), SystemClock())
+    plans, clock, sealer = PlanStore(bus, of), SystemClock(), await shared_sealer(bus)
+    decider = RunDecider(bus, plans, Performer(bus, sealer, clock), sealer, Steering(bus), clock)
+    router = EventRouter(bus, of, plans, decider, clock)
     verdict = await router.on_event(theirs)
     assert isinstance(verdict, DeadLetter)
     assert verdict.reason == "duplicate_event"

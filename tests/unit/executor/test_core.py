@@ -62,15 +62,15 @@ def test_an_answer_of_the_wrong_type_is_tried_again() -> None:
 
 
 def test_facts_say_who_when_and_what() -> None:
-    taking = core.Taking(REQUEST, "host-1-ab", AT)
+    taking = core.Taking(REQUEST, "host-1-ab", AT, 7)
     answer = core.Settled({"ok": True}, (), Usage(input_tokens=3))
     success = core.succeeded(taking, AT + timedelta(seconds=2), answer)
     assert (success.run, success.step, success.attempt, success.executor) == ("r1", "fix", 1, "host-1-ab")
     assert success.at - success.started_at == timedelta(seconds=2)
-    assert (success.output, success.usage) == ({"ok": True}, Usage(input_tokens=3))
+    assert (success.output, success.usage, success.lease) == ({"ok": True}, Usage(input_tokens=3), 7)
     error = HarnessError("exit_code", "broken", retryable=False)
     assert core.failed(taking, AT, error) == AttemptFailed(
-        "r1", "resolve", "fix", 1, "host-1-ab", AT, AT, "exit_code", "broken", False
+        "r1", "resolve", "fix", 1, "host-1-ab", AT, AT, "exit_code", "broken", False, lease=7
     )
 
 
@@ -88,9 +88,10 @@ def test_an_answer_beyond_what_a_message_has_room_for_is_a_failure() -> None:
 
 def test_an_attempt_is_settled_by_its_step_its_failure_or_the_runs_end() -> None:
     assert core.settling_facts(Subjects("ns"), requested(attempt=2)) == (
-        "ns.run.done.r1.fix",
-        "ns.run.fail.r1.fix.2",
+        "ns.run.result.r1.fix.0.2",
         "ns.run.end.r1._",
+        "ns.run.cancel.r1._",
+        "ns.run.resume.r1.>",
     )
 
 

@@ -10,7 +10,7 @@ RESOLVE = workflow(step("fix"), name="resolve", on="WorkItem")
 PLANS: dict[str, Plan] = {PLAN: plan(TRIAGE, RESOLVE)}
 
 FIRST = Facts(TRIAGE)
-ITEM = emitted_id(FIRST.run, "look", "WorkItem", 0)
+ITEM = emitted_id(FIRST.run, "look", 0, "WorkItem", 0)
 SECOND = Facts(RESOLVE, event(ITEM, "WorkItem", cascade="e1", hops=1, data={"n": 1}))
 
 

@@ -7,7 +7,17 @@ import pytest
 
 from loopy.compiler.plan import Budget, Retry, Workflow
 from loopy.runs.decide import decide, retry, retry_delay_s
-from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
+from loopy.runs.effects import (
+    Effect,
+    EndRun,
+    FailRun,
+    PublishEvent,
+    QueueRun,
+    ReleaseSlots,
+    RequestAttempt,
+    SkipStep,
+    StartTimer,
+)
 from loopy.runs.ids import emitted_id
 from loopy.runs.records import AttemptRequested, Cause, Record
 from loopy.runs.state import RunState, evolve, fold
@@ -17,7 +27,8 @@ from tests.support.facts import NOW, Facts, at, emitted, event, step, workflow
 def shown(effect: Effect) -> str:
     match effect:
         case RequestAttempt(attempt):
-            return f"request {attempt.step}.{attempt.attempt}"
+            again = f" in epoch {attempt.epoch}" if attempt.epoch else ""
+            return f"request {attempt.step}.{attempt.attempt}{again}"
         case SkipStep(skip):
             return f"skip {skip.step} ({skip.reason})"
         case PublishEvent(event=published):
@@ -25,7 +36,13 @@ def shown(effect: Effect) -> str:
         case StartTimer(step=name, attempt=attempt):
             return f"timer {name}.{attempt}"
         case EndRun(end):
-            return f"end {end.outcome}" + (f" at {end.step}: {end.detail}" if end.step else "")
+            return f"end {end.outcome}" + (f" by {end.by}" if end.by else "")
+        case FailRun(failure):
+            return f"fail at {failure.step}: {failure.detail}"
+        case QueueRun(slots=slots):
+            return f"queue for {', '.join(slot.name for slot in slots)}"
+        case ReleaseSlots(slots=slots):
+            return f"release {', '.join(slot.name for slot in slots)}"
 
 
 def transcript(flow: Workflow, records: Sequence[Record]) -> list[list[str]]:
@@ -124,7 +141,7 @@ def test_a_run_whose_entry_is_not_called_for_is_skipped_at_once() -> None:
 def test_a_when_that_cannot_be_evaluated_fails_its_step() -> None:
     flow = workflow(step("a", when="event.title =="), step("b", "a"))
     [[said]] = transcript(flow, [Facts(flow).started()])
-    assert said.startswith("end failed at a: `when: event.title ==` cannot be evaluated: ")
+    assert said.startswith("fail at a: `when: event.title ==` cannot be evaluated: ")
 
 
 def test_a_failure_is_retried_by_timer_until_no_attempt_is_left() -> None:
@@ -133,19 +150,19 @@ def test_a_failure_is_retried_by_timer_until_no_attempt_is_left() -> None:
         ["request a.1"],
         ["timer a.2"],
         ["timer a.3"],
-        ["end failed at a: gave up after 3 attempts: no answer"],
+        ["fail at a: gave up after 3 attempts: no answer"],
     ]
 
 
 def test_a_failure_that_is_not_retryable_ends_the_run() -> None:
     f = Facts(CHAIN)
-    assert transcript(CHAIN, [f.started(), f.failed("a", retryable=False)])[1] == ["end failed at a: no answer"]
+    assert transcript(CHAIN, [f.started(), f.failed("a", retryable=False)])[1] == ["fail at a: no answer"]
 
 
 def test_a_single_attempt_says_nothing_of_attempts() -> None:
     flow = workflow(step("a", retry=Retry(1)))
     f = Facts(flow)
-    assert transcript(flow, [f.started(), f.failed("a")])[1] == ["end failed at a: no answer"]
+    assert transcript(flow, [f.started(), f.failed("a")])[1] == ["fail at a: no answer"]
 
 
 def test_a_wall_clock_that_is_spent_leaves_no_attempt() -> None:
@@ -153,7 +170,7 @@ def test_a_wall_clock_that_is_spent_leaves_no_attempt() -> None:
     f = Facts(flow)
     assert transcript(flow, [f.started(), f.failed("a", 1, took_s=40), f.failed("a", 2, took_s=20)])[1:] == [
         ["timer a.2"],
-        ["end failed at a: its wall clock of 60 s is spent (attempt 2): no answer"],
+        ["fail at a: its wall clock of 60 s is spent (attempt 2): no answer"],
     ]
 
 
@@ -166,7 +183,7 @@ def test_siblings_under_way_are_awaited_before_a_failed_run_ends() -> None:
         ["request b.1", "request c.1"],
         [],
         ["request e.1"],
-        ["end failed at b: no answer"],
+        ["fail at b: no answer"],
     ]
 
 
@@ -179,9 +196,9 @@ def test_emitted_events_carry_the_cascade_on() -> None:
     events = [effect.event for effect in effects if isinstance(effect, PublishEvent)]
     assert [(each.type, each.data) for each in events] == [("WorkItem", {"n": 1}), ("Note", {}), ("WorkItem", {"n": 2})]
     assert [each.id for each in events] == [
-        emitted_id(f.run, "a", "WorkItem", 0),
-        emitted_id(f.run, "a", "Note", 0),
-        emitted_id(f.run, "a", "WorkItem", 1),
+        emitted_id(f.run, "a", 0, "WorkItem", 0),
+        emitted_id(f.run, "a", 0, "Note", 0),
+        emitted_id(f.run, "a", 0, "WorkItem", 1),
     ]
     assert {(each.cascade, each.hops, each.cause, each.traceparent) for each in events} == {
         ("root", 4, Cause(f.run, "a"), trigger.traceparent)
@@ -189,21 +206,22 @@ def test_emitted_events_carry_the_cascade_on() -> None:
     assert isinstance(effects[-1], EndRun)
 
 
-def test_a_late_success_after_a_failure_stands_while_a_retry_waits() -> None:
+def test_an_attempt_ends_once_so_a_late_success_after_its_failure_changes_nothing() -> None:
     f = Facts(CHAIN)
     facts: list[Record] = [f.started(), f.failed("a", 1), f.succeeded("a", 1, n=1)]
-    assert transcript(CHAIN, facts)[2] == ["request b.1"]
-    assert retry(CHAIN, fold(f.run, facts), "a", 2, NOW) == []
+    assert transcript(CHAIN, facts)[2] == []
+    [effect] = retry(CHAIN, fold(f.run, facts), "a", 0, 2, NOW)
+    assert shown(effect) == "request a.2"
 
 
 def test_a_success_after_the_last_failure_changes_nothing() -> None:
     flow = workflow(step("a"), step("b", "a", retry=Retry(1)), step("c", "a"))
     f = Facts(flow)
-    late = f.succeeded("b", emits=(emitted("WorkItem"),))
+    late = f.succeeded("b", 2, emits=(emitted("WorkItem"),))
     assert transcript(flow, [f.started(), f.succeeded("a"), f.failed("b"), late, f.succeeded("c")])[2:] == [
         [],
         [],
-        ["end failed at b: no answer"],
+        ["fail at b: no answer"],
     ]
 
 
@@ -217,7 +235,7 @@ def test_a_duplicate_calls_for_nothing(repeated: int) -> None:
 def test_nothing_follows_the_end_of_a_run() -> None:
     f = Facts(CHAIN)
     assert transcript(CHAIN, [f.started(), f.ended(), f.succeeded("a")])[2] == []
-    assert retry(CHAIN, fold(f.run, [f.started(), f.failed("a"), f.ended()]), "a", 2, NOW) == []
+    assert retry(CHAIN, fold(f.run, [f.started(), f.failed("a"), f.ended()]), "a", 0, 2, NOW) == []
 
 
 def test_facts_of_a_run_that_has_not_begun_call_for_nothing() -> None:
@@ -228,18 +246,18 @@ def test_a_timer_requests_its_attempt_with_what_is_left_of_the_wall_clock() -> N
     flow = workflow(step("a", budget=Budget(wall_clock_s=100)))
     f = Facts(flow)
     state = fold(f.run, [f.started(), f.failed("a", took_s=30)])
-    [effect] = retry(flow, state, "a", 2, at(60))
+    [effect] = retry(flow, state, "a", 0, 2, at(60))
     assert isinstance(effect, RequestAttempt)
     assert (effect.attempt.attempt, effect.attempt.wall_clock_s, effect.attempt.at) == (2, 70.0, at(60))
-    assert retry(flow, state, "a", 3, NOW) == []
-    assert retry(flow, state, "nowhere", 2, NOW) == []
+    assert retry(flow, state, "a", 0, 3, NOW) == []
+    assert retry(flow, state, "nowhere", 0, 2, NOW) == []
 
 
 def test_a_timer_is_due_after_the_backoff() -> None:
     f = Facts(CHAIN)
     [effect] = decide(CHAIN, fold(f.run, [f.started()]), f.failed("a"), NOW)
     delay = timedelta(seconds=retry_delay_s(Retry(), f.run, "a", 2))
-    assert effect == StartTimer(f.run, "a", 2, NOW + delay)
+    assert effect == StartTimer(f.run, "a", 0, 2, NOW + delay)
 
 
 def test_backoff_doubles_up_to_its_cap_with_a_jitter_that_follows_from_the_ids() -> None:

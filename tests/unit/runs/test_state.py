@@ -14,8 +14,8 @@ def test_a_journal_folds_into_a_state() -> None:
     assert state.step("a").results == (f.failed("a"), f.succeeded("a", 2))
     assert state.step("b").skipped == skip
     assert state.ended == f.ended()
-    assert state.has_failed("a", 1)
-    assert not state.has_failed("a", 2)
+    assert state.has_failed("a", 0, 1)
+    assert not state.has_failed("a", 0, 2)
 
 
 def test_facts_known_already_and_facts_of_others_change_nothing() -> None:
