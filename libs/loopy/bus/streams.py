@@ -66,6 +66,9 @@ CONTROL = Stream("CONTROL", ("control", "key"), 64 * MIB, FOR_EVER)
 DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)
 STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, CONTROL, DEAD)
 
+# What lies below these prefixes is shown to nobody.
+SECRET = ("key",)
+
 DISPATCHER_EVENTS = Consumer("dispatcher-events", "EVT", ("evt", "firing.cron", "replay.evt", "replay.firing.cron"))
 DISPATCHER_RUNS = Consumer(
     "dispatcher-runs", "RUN", ("run.result", "run.admit", "run.resume", "run.cancel", "replay.run")

@@ -8,7 +8,7 @@ import msgspec
 from loopy.bus.cloudevents import read_event
 from loopy.bus.codec import read_record
 from loopy.bus.messages import Message
-from loopy.bus.streams import EVENTS, RUNS, STREAMS, Stream
+from loopy.bus.streams import EVENTS, RUNS, SECRET, STREAMS, Stream
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable
 from loopy.cli.exits import CommandError
@@ -37,8 +37,10 @@ def wanted_by(pattern: str | None, subjects: Subjects) -> list[Wanted]:
         raise CommandError(f"`{pattern}` is no pattern", "write an event type, or a subject such as 'run.end.>'")
     if ">" in tokens[:-1]:
         raise CommandError(f"`{pattern}` is no pattern: > stands for all that follows, so only at the end")
+    if tokens[0] in SECRET:
+        raise CommandError(f"`{pattern}` is not shown: services keep secrets there")
     if pattern == ">":
-        return [Wanted(stream, tuple(subjects.under(prefix, ">") for prefix in stream.prefixes)) for stream in STREAMS]
+        return [Wanted(stream, tuple(_shown(stream, subjects))) for stream in STREAMS]
     stream = PREFIXES.get(tokens[0]) or PREFIXES.get(".".join(tokens[:2]))
     if stream is None:
         return [
@@ -47,6 +49,10 @@ def wanted_by(pattern: str | None, subjects: Subjects) -> list[Wanted]:
             )
         ]
     return [Wanted(stream, (subjects.under(*tokens, ">") if len(tokens) == 1 else subjects.under(*tokens),))]
+
+
+def _shown(stream: Stream, subjects: Subjects) -> Iterator[str]:
+    return (subjects.under(prefix, ">") for prefix in stream.prefixes if prefix not in SECRET)
 
 
 def record_of(message: Message) -> dict[str, Any]:

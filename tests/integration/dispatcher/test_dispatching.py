@@ -19,7 +19,7 @@ from loopy.bus.streams import DEAD, EVENTS, RUNS, TIMERS
 from loopy.compiler.plan import Limits, Plan, Retry, plan_hash
 from loopy.runs.cascade import Cascade
 from loopy.runs.ids import run_id
-from loopy.runs.records import Event
+from loopy.runs.records import Event, EventRouted, RoutedRun, RunStarted
 from loopy_services.dispatcher.service import serve
 from tests.support.engine import (
     Behaviour,
@@ -31,7 +31,7 @@ from tests.support.engine import (
     serving,
     success,
 )
-from tests.support.facts import Facts, emitted, event, plan, step, workflow
+from tests.support.facts import NOW, Facts, emitted, event, plan, step, workflow
 from tests.support.waiting import wait_until
 
 EVENT_TYPES = {"Incident": {"title": "str"}, "WorkItem": {"n": "int"}, "Shipped": {}}
@@ -223,8 +223,9 @@ async def test_a_result_of_a_run_that_never_began_is_set_aside(bus: Bus) -> None
 async def test_a_record_on_anothers_subject_is_set_aside(bus: Bus) -> None:
     of = project(workflow(step("a")))
     async with serving(serve, bus, of):
-        started = Facts(workflow(step("a"))).started()
-        await bus.publish_once(Outgoing(bus.subjects.start("another"), msgspec.json.encode(started)))
+        success = Facts(workflow(step("a"))).succeeded("a")
+        place = bus.subjects.result("another", "a", 0, 1)
+        await bus.publish_once(Outgoing(place, msgspec.json.encode(success)))
         await wait_until(lambda: dead_letters_are(bus, 1))
     [dead] = [read_dead(message) for message in await dead_letters(bus)]
     assert (dead.reason, await requests(bus)) == ("misplaced", [])
@@ -256,19 +257,25 @@ async def test_a_run_goes_on_by_the_plan_that_it_began_with(bus: Bus) -> None:
 
 async def test_a_run_waits_for_its_plan_to_be_on_the_bus(bus: Bus) -> None:
     other = project(workflow(step("a"), step("b", "a")))
-    facts = Facts(workflow(step("a")))
-    started = msgspec.structs.replace(facts.started(), plan=plan_hash(other))
-    async with serving(serve, bus, project()):
-        await bus.publish_once(record_message(bus.subjects, started))
+    async with serving(serve, bus, project(workflow(step("a")))):
+        await route_by(bus, plan_hash(other))
         await bus.publish_once(plan_message(bus.subjects, other))
         await wait_until(lambda: requests_are(bus, ["w/a.1"]))
 
 
+async def route_by(bus: Bus, plan_hash: str) -> RunStarted:
+    """An event that was routed by a dispatcher with this plan, which died before it began the run; the run's start."""
+    started = Facts(workflow(step("a"))).started()
+    of, run = started.event, RoutedRun(started.run, started.workflow)
+    await bus.publish_once(record_message(bus.subjects, EventRouted(of.id, of.type, of.id, plan_hash, NOW, (run,))))
+    await bus.publish_once(event_message(bus.subjects, of))
+    return started
+
+
 async def test_a_run_whose_plan_never_comes_ends_as_failed(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "PATIENCE", 1)
-    started = Facts(workflow(step("a"))).started()
-    async with serving(serve, bus, project()):
-        await bus.publish_once(record_message(bus.subjects, started))
+    async with serving(serve, bus, project(workflow(step("a")))):
+        started = await route_by(bus, "0" * 16)
         await wait_until(lambda: dead_letters_are(bus, 1))
     [dead] = [read_dead(message) for message in await dead_letters(bus)]
     state = await read_run(bus, started.run)

@@ -81,4 +81,4 @@ async def test_an_attempt_of_an_unknown_step_is_set_aside(
     verdict = await executor.handle(message)
     assert isinstance(verdict, DeadLetter)
     assert verdict.reason == "unknown_step"
-    assert await bus.last(RUNS, bus.subjects.under("run", "fail", ">")) is not None
+    assert await bus.last(RUNS, bus.subjects.results()) is not None

@@ -135,7 +135,7 @@ def test_json_by_another_name_is_json(media: str) -> None:
 def test_a_record_goes_where_its_ids_say_and_carries_the_trace_of_its_event() -> None:
     request = AttemptRequested("r1", "resolve", "fix", 2, "p", EVENT, {"a": None}, 60.0, NOW)
     message = record_message(SUBJECTS, request, pool="gpu")
-    assert message.subject == "loopy.attempt.gpu.r1.fix.2"
+    assert message.subject == "loopy.attempt.gpu.r1.fix.0.2"
     assert message.headers == {"traceparent": TRACE}
     assert read_record(stored(message)) == request
     routed = record_message(SUBJECTS, EventRouted("e/1", "Incident", "c1", "p", NOW))

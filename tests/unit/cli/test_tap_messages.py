@@ -48,6 +48,13 @@ def test_a_pattern_is_a_type_or_a_subject(pattern: str, stream: str, subject: st
     assert selected(pattern) == [(stream, (subject,))]
 
 
+def test_what_services_share_in_secret_cannot_be_tapped() -> None:
+    assert not [each for _, filters in selected(">") for each in filters if "key" in each]
+    for pattern in ("key", "key.>", "key.seal"):
+        with pytest.raises(CommandError, match="not shown"):
+            wanted_by(pattern, Subjects("acme"))
+
+
 def test_everything_can_be_tapped() -> None:
     assert [stream for stream, _ in selected(">")] == [
         "EVT",
@@ -57,6 +64,7 @@ def test_everything_can_be_tapped() -> None:
         "TIMER",
         "PLAN",
         "LEASE",
+        "CONTROL",
         "DEAD",
     ]
 
