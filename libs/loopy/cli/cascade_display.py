@@ -11,7 +11,7 @@ from loopy.cli.screen import Line, Piece, Screen, counted, duration, line
 from loopy.cli.seen_facts import SeenFacts
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade
-from loopy.runs.records import EventRouted, Record, RunEnded
+from loopy.runs.records import EventRouted, Record, RunEnded, RunFailed
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -43,7 +43,7 @@ class Display:
         if self._only not in (None, identity):
             return None
         self._tell(record, identity)
-        if identity is None or not isinstance(record, RunEnded | EventRouted):
+        if identity is None or not isinstance(record, RunEnded | RunFailed | EventRouted):
             return None
         cascade = self.seen.cascade(identity)
         if not cascade.done:
