@@ -10,8 +10,15 @@ from loopy.runs.records import (
     AttemptSucceeded,
     Emitted,
     Event,
+    RunAdmitted,
+    RunCancelled,
     RunEnded,
+    RunFailed,
+    RunPaused,
+    RunResumed,
     RunStarted,
+    Slot,
+    Usage,
 )
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -57,25 +64,56 @@ class Facts:
         self.event = trigger or event()
         self.run = run_id(of.name, self.event.id)
 
-    def started(self) -> RunStarted:
+    def started(self, *slots: Slot) -> RunStarted:
         """The first fact."""
-        return RunStarted(self.run, self.workflow.name, PLAN, self.event, NOW)
+        return RunStarted(self.run, self.workflow.name, PLAN, self.event, NOW, slots)
 
     def succeeded(
-        self, name: str, attempt: int = 1, emits: tuple[Emitted, ...] = (), took_s: float = 1, **output: Any
+        self,
+        name: str,
+        attempt: int = 1,
+        emits: tuple[Emitted, ...] = (),
+        took_s: float = 1,
+        epoch: int = 0,
+        **output: Any,
     ) -> AttemptSucceeded:
         """A step's success."""
-        return AttemptSucceeded(
-            self.run, self.workflow.name, name, attempt, "x", NOW, at(took_s), output=output, emits=emits
-        )
+        head = (self.run, self.workflow.name, name, attempt, "x", NOW, at(took_s))
+        return AttemptSucceeded(*head, output=output, emits=emits, epoch=epoch)
 
     def failed(
-        self, name: str, attempt: int = 1, took_s: float = 1, retryable: bool = True, detail: str = "no answer"
+        self,
+        name: str,
+        attempt: int = 1,
+        took_s: float = 1,
+        retryable: bool = True,
+        detail: str = "no answer",
+        epoch: int = 0,
+        spend_usd: float = 0.0,
     ) -> AttemptFailed:
         """A failed attempt of a step."""
-        return AttemptFailed(
-            self.run, self.workflow.name, name, attempt, "x", NOW, at(took_s), "bad_output", detail, retryable
-        )
+        head = (self.run, self.workflow.name, name, attempt, "x", NOW, at(took_s))
+        return AttemptFailed(*head, "bad_output", detail, retryable, Usage(spend_usd=spend_usd), epoch)
+
+    def admitted(self, epoch: int = 0) -> RunAdmitted:
+        """The run holds its slots."""
+        return RunAdmitted(self.run, self.workflow.name, epoch, NOW)
+
+    def paused(self, epoch: int = 0) -> RunPaused:
+        """Ada had the run pause."""
+        return RunPaused(self.run, self.workflow.name, epoch, NOW, "ada")
+
+    def resumed(self, epoch: int = 1, *steps: str, **edits: dict[str, Any]) -> RunResumed:
+        """Ada had the run go on, with these steps run again."""
+        return RunResumed(self.run, self.workflow.name, epoch, NOW, "ada", "", steps, edits)
+
+    def cancelled(self) -> RunCancelled:
+        """Ada had the run ended."""
+        return RunCancelled(self.run, self.workflow.name, NOW, "ada", "no use")
+
+    def gave_up(self, name: str, epoch: int = 0) -> RunFailed:
+        """A step failed for good, and nothing else can go on."""
+        return RunFailed(self.run, self.workflow.name, epoch, NOW, name, "no answer")
 
     def ended(self) -> RunEnded:
         """The last fact, as it is recorded by a cancel."""
