@@ -116,7 +116,7 @@ class Ends:
 
     async def watch_first_steps(self, bus: Bus) -> None:
         """Note when the first step of each run was begun."""
-        async for message in bus.watch(bus.subjects.done("*", FIRST)):
+        async for message in bus.watch(bus.subjects.results(step=FIRST)):
             success = read_record(message)
             assert isinstance(success, AttemptSucceeded)
             self.first_step_at[success.run] = success.started_at.timestamp()
