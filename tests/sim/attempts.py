@@ -27,13 +27,13 @@ def steps_wait_for_what_comes_before(history: History) -> Iterator[str]:
             continue
         known = Known(journal, _decided_by(journal, asked, entry))
         step = journal.workflow.step(asked.step)
-        if asked.event.data != known.event:
-            yield f"{where} got the event {asked.event.data}, which is {known.event}"
+        if asked.event.data != known.event(asked.step):
+            yield f"{where} got the event {asked.event.data}, which is {known.event(asked.step)}"
         for name in step.after:
             if known.state(name) not in ("succeeded", "skipped"):
                 yield f"{where} was requested while {name} was {known.state(name)}"
-            elif asked.inputs.get(name) != known.output(name):
-                yield f"{where} got {asked.inputs.get(name)} of {name}, whose output is {known.output(name)}"
+            elif (got := asked.inputs.get(name)) != (output := known.output(name, asked.step)):
+                yield f"{where} got {got} of {name}, whose output is {output}"
         if known.is_skipped(step):
             yield f"{where} was requested although it is to be skipped"
 
