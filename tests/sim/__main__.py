@@ -66,7 +66,7 @@ def replay(seed: int) -> int:
 def lines(history: History) -> list[str]:
     """What was stored, executed and lost, in the order in which it happened."""
     stored = [(e.time, f"{e.stream:8} {e.kept.subject} #{e.kept.sequence}") for e in history.entries]
-    executed = [(e.started, f"EXECUTE  {e.run} {e.step} {e.attempt} by {e.process}") for e in history.executions]
+    executed = [(e.started, f"EXECUTE  {e.name}") for e in history.executions]
     lost = [(loss.time, f"LOSS     {loss.process}: {loss.what}") for loss in history.losses]
     return [f"{at:9.3f} {what}" for at, what in sorted([*stored, *executed, *lost], key=lambda line: line[0])]
 

@@ -6,7 +6,8 @@ import random
 from loopy.agents.harness import Assignment, Harness, HarnessError, Reply
 from loopy.agents.installed import Runtimes
 from loopy.sandboxes.provider import SandboxSession
-from tests.sim.history import Execution, History
+from tests.sim.entries import Execution
+from tests.sim.history import History
 
 LONGER_THAN_ACK_WAIT_S = (35.0, 70.0)
 
@@ -26,10 +27,14 @@ class SimulatedAgent:
     async def run(self, assignment: Assignment, sandbox: SandboxSession | None) -> Reply:
         """Answer after a while, or fail."""
         asked, loop = assignment.attempt, asyncio.get_running_loop()
-        execution = Execution(self._process, asked.run, asked.step, asked.attempt, loop.time())
+        execution = Execution(self._process, asked.run, asked.step, asked.epoch, asked.attempt, loop.time())
         self._history.executions.append(execution)
         answer = self._answer(assignment)
-        await asyncio.sleep(self._takes_s())
+        try:
+            await asyncio.sleep(self._takes_s())
+        except asyncio.CancelledError:
+            execution.stopped = loop.time()
+            raise
         execution.ended = loop.time()
         if isinstance(answer, HarnessError):
             raise answer

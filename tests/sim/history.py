@@ -2,69 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 from zlib import crc32
 
-import msgspec
-
 from loopy.bus.cloudevents import read_event
 from loopy.bus.codec import read_record
-from loopy.bus.memory.stream import Kept
-from loopy.bus.messages import Message
 from loopy.bus.subjects import Subjects
 from loopy.compiler.plan import Plan, Workflow
-from loopy.runs.records import (
-    Event,
-    EventRouted,
-    Record,
-    RunEnded,
-    RunStarted,
-)
+from loopy.runs.records import AttemptRequested, Event, EventRouted, Record, RunStarted
+from tests.sim.entries import Due, Entry, Execution, Loss
+from tests.sim.journal import Journal
 
 R = TypeVar("R", bound=Record)
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A message that was stored, at `time` in the loop's seconds. `index` is its place among those of all streams."""
-
-    index: int
-    time: float
-    stream: str
-    kept: Kept
-
-    @property
-    def message(self) -> Message:
-        """The message as the bus would give it."""
-        kept = self.kept
-        return Message(self.stream, kept.subject, kept.payload, kept.headers, kept.sequence, kept.time)
-
-
-class Execution(msgspec.Struct):
-    """One execution of an agent, by one process. `ended` is None while it is under way, and for ever if it was lost."""
-
-    process: str
-    run: str
-    step: str
-    attempt: int
-    started: float
-    ended: float | None = None
-
-
-class Loss(msgspec.Struct, frozen=True):
-    """Something broke at a time: of a process, or of the server, so that attempts may be executed again."""
-
-    time: float
-    process: str
-    what: str
-
-
-class Due(msgspec.Struct, frozen=True):
-    """The due times of a schedule that somebody was there to fire: those in (since, until]."""
-
-    since: datetime
-    until: datetime
 
 
 class History:
@@ -104,6 +54,15 @@ class History:
         return [(entry, read_record(entry.message)) for entry in self.entries if entry.stream in ("RUN", "ATTEMPT")]
 
     @cached_property
+    def journals(self) -> dict[str, Journal]:
+        """The journal of each run that was started."""
+        journals = {run: Journal(self.workflow(run), started) for run, started in self.started.items()}
+        for entry, record in self._decoded:
+            if not isinstance(record, EventRouted | AttemptRequested) and record.run in journals:
+                journals[record.run].add(entry, record)
+        return journals
+
+    @cached_property
     def events(self) -> list[tuple[Entry, Event]]:
         """Every event that is no firing and was not planted to be set aside."""
         beginning = self.subjects.under("evt", "")
@@ -117,11 +76,6 @@ class History:
     def started(self) -> dict[str, RunStarted]:
         """The runs that were started."""
         return {record.run: record for _, record in self.records(RunStarted)}
-
-    @cached_property
-    def ended(self) -> dict[str, tuple[Entry, RunEnded]]:
-        """The ends of runs."""
-        return {record.run: (entry, record) for entry, record in self.records(RunEnded)}
 
     @cached_property
     def routed(self) -> dict[str, EventRouted]:

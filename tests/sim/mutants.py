@@ -27,12 +27,12 @@ from loopy.runs.standing import Standing, StepStanding
 from loopy.runs.state import RunState, StepState, fold
 from loopy_services.dispatcher import runs as dispatcher_runs
 from loopy_services.dispatcher.events import EventRouter
-from loopy_services.dispatcher.runs import RunDecider
+from loopy_services.dispatcher.performing import Performer
 from loopy_services.executor import core as executor_core
 from loopy_services.executor.service import Executor
 from loopy_services.ingress.sensing import Sensing
 from loopy_services.scheduler.marks import Marks
-from tests.sim import invariants
+from tests.sim import attempts, invariants, schedules
 from tests.sim.invariants import Invariant
 
 
@@ -108,11 +108,11 @@ def _ended_by_any_failure(stands: dict[str, StepStanding]) -> bool:
 
 
 def _decided_though_ended(workflow: Workflow, before: RunState, record: Record, now: datetime) -> list[Effect]:
-    return _decide(workflow, msgspec.structs.replace(before, ended=None), record, now)
+    return _decide(workflow, msgspec.structs.replace(before, ended=None, failed=None), record, now)
 
 
 def _results_alone(subjects: Subjects, request: AttemptRequested) -> tuple[str, ...]:
-    return subjects.done(request.run, request.step), subjects.fail(request.run, request.step, request.attempt)
+    return (subjects.result(request.run, request.step, request.epoch, request.attempt),)
 
 
 def _numbered_anew(*_: object) -> str:
@@ -152,7 +152,7 @@ async def _nothing(*_: object) -> None:
 async def _successes_alone(self: Executor, message: Message) -> Verdict:
     async def executed(*arguments: Any) -> Outgoing:
         outgoing = await _executed(self, *arguments)
-        if ".fail." in outgoing.subject:
+        if b'"record":"AttemptFailed"' in outgoing.payload:
             raise _Unrecorded
         return outgoing
 
@@ -178,23 +178,23 @@ MUTANTS = (
     ),
     Mutant(
         "a join takes any predecessor",
-        invariants.steps_wait_for_what_comes_before,
+        attempts.steps_wait_for_what_comes_before,
         ((standing, "_standing", _joined_on_any),),
     ),
     Mutant(
         "a `when` is not looked at",
-        invariants.steps_wait_for_what_comes_before,
+        attempts.steps_wait_for_what_comes_before,
         ((standing, "_called_for", lambda *_: None),),
     ),
     Mutant(
         "an attempt is acknowledged before it is executed",
-        invariants.every_event_is_routed,
+        invariants.every_run_comes_to_an_end,
         ((Executor, "handle", _acknowledged_first(Executor.handle)),),
     ),
     Mutant(
         "a fact is acknowledged before what follows from it is stored",
-        invariants.every_event_is_routed,
-        ((RunDecider, "_perform", _acknowledged_first(RunDecider._perform)),),
+        invariants.every_run_comes_to_an_end,
+        ((Performer, "perform", _acknowledged_first(Performer.perform)),),
     ),
     Mutant(
         "an event is acknowledged before it is routed",
@@ -209,39 +209,39 @@ MUTANTS = (
     ),
     Mutant(
         "a journal is believed that a replica has not all of",
-        invariants.every_event_is_routed,
+        invariants.every_run_comes_to_an_end,
         ((dispatcher_runs, "read_before", _read_whatever_is_there),),
         likely=(21,),
     ),
     Mutant(
         "an executor does not look whether an attempt is settled",
-        invariants.agents_work_again_only_after_a_loss,
+        attempts.agents_work_again_only_after_a_loss,
         ((executor_core, "settling_facts", lambda subjects, _: (subjects.start("none"),)),),
     ),
     Mutant(
         "a slow executor does not say that it is at work, and its lease keeps nobody off",
-        invariants.agents_work_again_only_after_a_loss,
+        attempts.agents_work_again_only_after_a_loss,
         ((consumer.Consumption, "_extend", _nothing), (leases, "standing", _free)),
         likely=(114,),
     ),
     Mutant(
         "failures are not recorded",
-        invariants.agents_work_is_recorded,
+        attempts.agents_work_is_recorded,
         ((Executor, "handle", _successes_alone),),
     ),
     Mutant(
         "an emitted event gets another id each time",
-        invariants.events_are_emitted_once,
+        attempts.events_are_emitted_once,
         ((emissions, "emitted_id", _numbered_anew),),
     ),
     Mutant(
         "only the first of several events is emitted",
-        invariants.events_are_emitted_once,
+        attempts.events_are_emitted_once,
         ((decide, "emissions", _only_the_first),),
     ),
     Mutant(
         "no failure is the last",
-        invariants.attempts_follow_failures,
+        attempts.attempts_follow_failures,
         ((standing, "why_final", lambda *_: None),),
     ),
     Mutant(
@@ -251,7 +251,7 @@ MUTANTS = (
     ),
     Mutant(
         "a run goes on after its end",
-        invariants.nothing_is_requested_after_the_end,
+        attempts.nothing_is_requested_after_the_end,
         (
             (decide, "_all_settled", _ended_by_any_failure),
             (dispatcher_runs, "decide", _decided_though_ended),
@@ -261,13 +261,13 @@ MUTANTS = (
     ),
     Mutant(
         "a scheduler counts from its start",
-        invariants.schedules_fire_once,
+        schedules.schedules_fire_once,
         ((Marks, "counts_from", _from_now_on),),
         likely=(52,),
     ),
     Mutant(
         "a scheduler does not see that a run is under way",
-        invariants.schedules_fire_once,
+        schedules.schedules_fire_once,
         ((Marks, "under_way", _never),),
         likely=(43,),
     ),

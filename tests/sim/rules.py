@@ -1,27 +1,42 @@
 """The rules of the language and of delivery, told a second time: nothing here asks the engine's own code."""
 
 from collections import defaultdict
-from typing import TypeAlias
 
 from loopy.compiler.expressions import evaluate
 from loopy.compiler.plan import Step
-from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Data
-from tests.sim.history import Entry, History
-
-Result: TypeAlias = AttemptSucceeded | AttemptFailed
-Results: TypeAlias = dict[str, dict[str, list[tuple[Entry, Result]]]]
+from loopy.runs.records import AttemptFailed, AttemptSucceeded, Data, RunResumed
+from tests.sim.entries import Entry, Key
+from tests.sim.journal import Journal, Result
 
 
 class Known:
     """What is known of a run's steps just before an entry was stored, by the rules of the language."""
 
-    def __init__(self, history: History, results: Results, run: str, before: Entry) -> None:
-        self._workflow = history.workflow(run)
-        self._event = history.started[run].event.data
-        self._results = {
-            name: [result for entry, result in some if entry.index < before.index]
-            for name, some in results.get(run, {}).items()
-        }
+    def __init__(self, journal: Journal, before: Entry) -> None:
+        self._workflow = journal.workflow
+        self._event = journal.started.event.data
+        self._epochs: dict[str, int] = {}
+        self._edits: dict[str, dict[str, Data]] = {}
+        for entry, resumed in journal.resumed:
+            if entry.index < before.index:
+                self._begin_anew(resumed)
+        self._results: dict[str, list[Result]] = defaultdict(list)
+        for entry, result in journal.results:
+            if entry.index < before.index and result.epoch == self._epochs.get(result.step, 0):
+                self._results[result.step].append(result)
+
+    def _begin_anew(self, resumed: RunResumed) -> None:
+        """What people put right is so for the steps that run again, until what they put right is worked out anew."""
+        for step in resumed.steps:
+            self._epochs[step] = resumed.epoch
+            edits = {name: fields for name, fields in self._edits.get(step, {}).items() if name not in resumed.steps}
+            for name, fields in resumed.edits.items():
+                edits[name] = {**edits.get(name, {}), **fields}
+            self._edits[step] = edits
+
+    def event(self, step: str) -> Data:
+        """The event's data, as a step is given them."""
+        return {**self._event, **self._edits.get(step, {}).get("event", {})}
 
     def state(self, name: str) -> str:
         """`succeeded`, `failed`, `skipped`, `blocked` by a failure, or `waiting`."""
@@ -30,7 +45,7 @@ class Known:
             return "blocked"
         if self.is_skipped(step):
             return "skipped"
-        match settling(step, self._results.get(name, [])):
+        match settling(step, self._results[name]):
             case AttemptSucceeded():
                 return "succeeded"
             case AttemptFailed():
@@ -38,10 +53,12 @@ class Known:
             case None:
                 return "waiting"
 
-    def output(self, name: str) -> Data | None:
-        """The output of a step that succeeded; None for one that was skipped."""
-        standing = settling(self._workflow.step(name), self._results.get(name, []))
-        return standing.output if isinstance(standing, AttemptSucceeded) else None
+    def output(self, name: str, reader: str) -> Data | None:
+        """The output of a step that succeeded, as another is given it; None for one that was skipped."""
+        standing = settling(self._workflow.step(name), self._results[name])
+        if not isinstance(standing, AttemptSucceeded) or self.is_skipped(self._workflow.step(name)):
+            return None
+        return {**standing.output, **self._edits.get(reader, {}).get(name, {})}
 
     def is_skipped(self, step: Step) -> bool:
         """Whether a step is not to run, because of its `when` or because nothing before it ran."""
@@ -50,21 +67,8 @@ class Known:
             return True
         if step.when is None or any(state in ("waiting", "failed", "blocked") for state in before):
             return False
-        inputs = {name: self.output(name) for name in step.after}
-        return not evaluate(step.when, self._event, inputs)
-
-
-def results_of(history: History) -> Results:
-    """The results of each run's steps, in the order of the journal."""
-    found: Results = defaultdict(lambda: defaultdict(list))
-    for entry, success in history.records(AttemptSucceeded):
-        found[success.run][success.step].append((entry, success))
-    for entry, failure in history.records(AttemptFailed):
-        found[failure.run][failure.step].append((entry, failure))
-    for steps in found.values():
-        for results in steps.values():
-            results.sort(key=lambda pair: pair[0].index)
-    return found
+        inputs = {name: self.output(name, step.name) for name in step.after}
+        return not evaluate(step.when, self.event(step.name), inputs)
 
 
 def settling(step: Step, results: list[Result]) -> Result | None:
@@ -75,16 +79,16 @@ def settling(step: Step, results: list[Result]) -> Result | None:
     return None
 
 
-def settled_at(history: History) -> dict[tuple[str, str, int], float]:
-    """When each attempt was settled: by a result, by a success of its step, or by the end of its run."""
-    settled: dict[tuple[str, str, int], float] = {}
-    successes = {(s.run, s.step): entry.time for entry, s in history.records(AttemptSucceeded)}
-    failures = {(f.run, f.step, f.attempt): entry.time for entry, f in history.records(AttemptFailed)}
-    for _, asked in history.records(AttemptRequested):
-        key = (asked.run, asked.step, asked.attempt)
-        ended = history.ended.get(asked.run)
-        times = [successes.get(key[:2]), failures.get(key), ended[0].time if ended else None]
-        known = [time for time in times if time is not None]
-        if known:
-            settled[key] = min(known)
-    return settled
+def settled_at(journal: Journal, key: Key) -> float | None:
+    """When an attempt was settled: by its result, by its run's end, or by its step having been made to run again."""
+    _, step, epoch, attempt = key
+    settling = [entry for entry, r in journal.results if (r.step, r.epoch, r.attempt) == (step, epoch, attempt)]
+    settling += [over[0] for over in (journal.cancelled, journal.ended) if over is not None]
+    anew = journal.begun_anew(step, epoch)
+    return min((entry.time for entry in [*settling, *([anew] if anew is not None else [])]), default=None)
+
+
+def last_settled(journal: Journal) -> float:
+    """When the last result of a run was stored that preceded its end; 0 when it had none."""
+    end = journal.ended[0].index if journal.ended is not None else None
+    return max((entry.time for entry, _ in journal.results if end is None or entry.index < end), default=0.0)

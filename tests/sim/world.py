@@ -17,7 +17,7 @@ import structlog
 from loopy import events
 from loopy.authoring import Request, Tick
 from loopy.bus import consumer as consuming
-from loopy.bus import pull
+from loopy.bus import cursor, pull
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import Delivery, delivery_message
@@ -26,6 +26,7 @@ from loopy.bus.memory.server import MemoryServer
 from loopy.bus.memory.stream import Kept, MemoryStream
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.plans import PlanStore
+from loopy.bus.steering import Steering
 from loopy.bus.streams import EVENTS, INGRESS_DELIVERIES, INGRESS_POLLS, executor_consumer, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.clock import Clock, VirtualClock
@@ -42,8 +43,10 @@ from loopy_services.ingress.sensing import Sensing
 from loopy_services.ingress.sensors import LoadedSensor
 from loopy_services.scheduler.service import serve as schedule
 from tests.sim.agents import OneRuntime, SimulatedAgent
-from tests.sim.history import Due, Entry, History, Loss
+from tests.sim.entries import Due, Entry, Loss
+from tests.sim.history import History
 from tests.sim.loop import Stuck, run_virtually
+from tests.sim.people import People
 from tests.sim.project import Project, project_of
 from tests.sim.weather import CALM, SkewedClock, Storm, Weather
 
@@ -55,6 +58,8 @@ HEARTBEAT_S = 4
 EXPIRES_S = 20
 SETTLE_MOST_S = 900.0
 SETTLED_LOOKS = 3
+# In so many simulations people steer the runs.
+STEERED = 0.5
 REPLICA_LAG_S = 0.5
 SETTINGS = Settings(nats_url="nats://127.0.0.1", slots=4, grace_s=2)
 
@@ -165,6 +170,10 @@ class World:
         self.server.lag = self._lag
         self.history = History(self.project.plan, Subjects(NAMESPACE), self.storm.skew_s)
         self.http = HttpServer(SETTINGS)
+        people = random.Random(f"people {seed}")
+        self.steered = people.random() < STEERED
+        self.operator = Bus(MemoryConnection(self.server, "operator"), self.history.subjects)
+        self.people = People(self.operator, self.project.plan, self.clock, people)
         self.stormy = True
         self.closing = False
         self.processes: list[Process] = []
@@ -175,13 +184,14 @@ class World:
 
     async def run(self) -> History:
         """Let it all happen, then let it settle."""
-        await Bus(MemoryConnection(self.server, "operator"), self.history.subjects).provision()
+        await self.operator.provision()
         for stream in self.server.streams.values():
             stream.watchers.insert(0, partial(self._note, stream))
-        self._people()
+        self._staff()
         for process in self.processes:
             process.start()
-        outside = [asyncio.create_task(work) for work in (self._offer(), self._forget(), self._outages())]
+        works = (self._offer(), self._forget(), self._outages(), *([self.people.meddle()] if self.steered else []))
+        outside = [asyncio.create_task(work) for work in works]
         await asyncio.sleep(self.project.lasts_s)
         await self._calm_down()
         for work in outside:
@@ -189,7 +199,7 @@ class World:
         await self._settle()
         return self.history
 
-    def _people(self) -> None:
+    def _staff(self) -> None:
         roles: list[tuple[str, int, Role]] = [
             ("dispatcher", self.rng.randint(1, 2), lambda _, host: dispatch(host)),
             ("executor", self.rng.randint(1, 3), _execute),
@@ -284,10 +294,14 @@ class World:
 
     async def _settle(self) -> None:
         """Wait until every message has been dealt with."""
-        deadline, quiet = self.clock.monotonic() + SETTLE_MOST_S, 0
+        deadline, quiet, looks = self.clock.monotonic() + SETTLE_MOST_S, 0, 0
         while quiet < SETTLED_LOOKS and self.clock.monotonic() < deadline:
             await asyncio.sleep(1.0)
+            looks += 1
             quiet = quiet + 1 if self._is_quiet() else 0
+            # A paused run keeps its executors asking, so it has to be resumed before anything can come to rest.
+            if self.steered and (quiet == SETTLED_LOOKS or looks % 10 == 1) and await self.people.tidy_up():
+                quiet = 0
         self.history.settled = quiet >= SETTLED_LOOKS
         self.closing = True
 
@@ -304,16 +318,19 @@ async def _execute(world: World, host: Host) -> None:
     rng = random.Random(world.rng.random())
     agent = SimulatedAgent(host.name, rng, world.history, world.storm.failing, world.storm.slow)
     execution = Execution(host.project, OneRuntime(agent), Providers(host.project), rehearse=False)
-    executor = Executor(
-        host.name, host.bus, PlanStore(host.bus, host.plan), execution, host.clock, host.settings.lease_s
-    )
-    await host.bus.consume(
-        executor_consumer("default"),
-        executor.handle,
-        in_flight=host.settings.slots,
-        stopping=host.stopping,
-        grace_s=host.settings.grace_s,
-    )
+    plans, steering = PlanStore(host.bus, host.plan), Steering(host.bus)
+    await steering.load()
+    executor = Executor(host.name, host.bus, plans, execution, host.clock, host.settings.lease_s, steering)
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(steering.follow())
+        await host.bus.consume(
+            executor_consumer("default"),
+            executor.handle,
+            in_flight=host.settings.slots,
+            stopping=host.stopping,
+            grace_s=host.settings.grace_s,
+        )
+        following.cancel()
 
 
 async def _ingress(world: World, host: Host) -> None:
@@ -333,6 +350,7 @@ def quietly() -> Iterator[None]:
     try:
         with (
             patch.object(consuming, "TICK_S", TICK_S),
+            patch.object(cursor, "TICK_S", TICK_S),
             patch.object(secrets, "token_hex", lambda size: random.randbytes(size).hex()),
             patch.object(pull, "HEARTBEAT_S", HEARTBEAT_S),
             patch.object(

@@ -44,7 +44,7 @@ from loopy.runs.records import (
     RunStarted,
     StepSkipped,
 )
-from loopy.runs.standing import Standing, StepStanding, event_data, spent, standings
+from loopy.runs.standing import Standing, StepStanding, amended, spent, standings
 from loopy.runs.state import RunState, evolve
 
 JITTER = 0.2
@@ -155,14 +155,16 @@ def _request(step: Step, state: RunState, standing: StepStanding, attempt: int, 
     assert state.started is not None
     started, facts = state.started, state.step(step.name)
     so_far, cap = spent(facts.results), step.budget.spend_usd
-    amended = "event" in state.edits
+    event = started.event
+    if "event" in facts.edits:
+        event = msgspec.structs.replace(event, data=amended(event.data, facts, "event"))
     requested = AttemptRequested(
         run=started.run,
         workflow=started.workflow,
         step=step.name,
         attempt=attempt,
         plan=started.plan,
-        event=msgspec.structs.replace(started.event, data=event_data(state)) if amended else started.event,
+        event=event,
         inputs=standing.inputs,
         wall_clock_s=max(0.0, step.budget.wall_clock_s - so_far.seconds),
         at=now,

@@ -61,16 +61,15 @@ def standings(workflow: Workflow, state: RunState) -> dict[str, StepStanding]:
     known: dict[str, StepStanding] = {}
     if state.started is None:
         return {step.name: StepStanding(Standing.WAITING) for step in workflow.steps}
-    event = event_data(state)
+    event = state.started.event.data
     for step in workflow.steps:
-        known[step.name] = _standing(step, state, event, known)
+        known[step.name] = _standing(step, state.step(step.name), event, known)
     return known
 
 
-def event_data(state: RunState) -> Data:
-    """The fields of the event that started a run, as amended since; none before it is known."""
-    data = state.started.event.data if state.started else {}
-    return {**data, **state.edits["event"]} if "event" in state.edits else data
+def amended(data: Data, step: StepState, name: str) -> Data:
+    """What a step is given of the event, or of another step's output, of this name: as it was amended for it."""
+    return {**data, **step.edits[name]} if name in step.edits else data
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -119,26 +118,26 @@ def spent(results: tuple[Result, ...]) -> Spent:
     return Spent(sum(map(duration_s, failed)), sum(result.usage.spend_usd for result in failed))
 
 
-def _standing(step: Step, state: RunState, event: Data, known: Mapping[str, StepStanding]) -> StepStanding:
+def _standing(step: Step, facts: StepState, event: Data, known: Mapping[str, StepStanding]) -> StepStanding:
     before = [known[name].standing for name in step.after]
     if any(other in (Standing.FAILED, Standing.BLOCKED) for other in before):
         return StepStanding(Standing.BLOCKED)
     if any(not other.is_settled for other in before):
         return StepStanding(Standing.WAITING)
-    inputs = _inputs(step, state, known)
+    inputs = _inputs(step, facts, known)
     if before and all(other.is_skipped for other in before):
         return StepStanding(Standing.SKIPPED_BY_PREDECESSORS, inputs)
-    return _called_for(step, event, inputs) or _by_results(step, state.step(step.name), inputs)
+    return _called_for(step, amended(event, facts, "event"), inputs) or _by_results(step, facts, inputs)
 
 
-def _inputs(step: Step, state: RunState, known: Mapping[str, StepStanding]) -> Inputs:
+def _inputs(step: Step, facts: StepState, known: Mapping[str, StepStanding]) -> Inputs:
     inputs: Inputs = {}
     for name in step.after:
         inputs |= known[name].inputs
         result = known[name].result
-        output = result.output if isinstance(result, AttemptSucceeded) else None
-        amended = state.edits.get(name)
-        inputs[name] = output if output is None or not amended else {**output, **amended}
+        inputs[name] = result.output if isinstance(result, AttemptSucceeded) else None
+    if facts.edits:
+        return {name: amended(output, facts, name) if output is not None else None for name, output in inputs.items()}
     return inputs
 
 

@@ -28,19 +28,21 @@ Result: TypeAlias = AttemptSucceeded | AttemptFailed
 class StepState(msgspec.Struct, frozen=True):
     """The facts of one step in its epoch: what was recorded before it was made to run again counts no more.
 
-    `results` are in the order of the journal, one an attempt.
+    `results` are in the order of the journal, one an attempt. `edits` amend what the step is given: the event, and the
+    outputs of steps upstream.
     """
 
     results: tuple[Result, ...] = ()
     skipped: StepSkipped | None = None
     epoch: int = 0
+    edits: dict[str, Data] = {}
 
 
 class RunState(msgspec.Struct, frozen=True):
     """All that is known of a run. `started` is None only when its first fact is not there (any more).
 
     `epoch` counts how often the run was resumed; `admitted` says whether it holds its slots; `paused`, `failed` and
-    `cancelled` are facts that stand until it is resumed, or for ever. `edits` amend the event and steps' outputs.
+    `cancelled` are facts that stand until it is resumed, or for ever.
     """
 
     run: str
@@ -52,7 +54,6 @@ class RunState(msgspec.Struct, frozen=True):
     paused: RunPaused | None = None
     failed: RunFailed | None = None
     cancelled: RunCancelled | None = None
-    edits: dict[str, Data] = {}
 
     @property
     def is_open(self) -> bool:
@@ -139,12 +140,15 @@ def _slots(state: RunState) -> bool:
 
 
 def _resumed(state: RunState, record: RunResumed) -> RunState:
-    """The steps that run again begin anew; those before them stand, amended."""
-    again = {name: StepState(epoch=record.epoch) for name in record.steps}
-    edits = {name: {**state.edits.get(name, {}), **record.edits.get(name, {})} for name in state.edits | record.edits}
-    return msgspec.structs.replace(
-        state, epoch=record.epoch, paused=None, failed=None, steps={**state.steps, **again}, edits=edits
-    )
+    """The steps that run again begin anew, with what was amended for them; all others stand as they are."""
+    again = {name: StepState(epoch=record.epoch, edits=_amended(state.step(name), record)) for name in record.steps}
+    return msgspec.structs.replace(state, epoch=record.epoch, paused=None, failed=None, steps={**state.steps, **again})
+
+
+def _amended(step: StepState, record: RunResumed) -> dict[str, Data]:
+    """The edits of a step that runs again: new ones over old ones, but none of old outputs that are made anew."""
+    edits = {name: fields for name, fields in step.edits.items() if name not in record.steps}
+    return {name: {**edits.get(name, {}), **record.edits.get(name, {})} for name in edits | record.edits}
 
 
 def _with_result(state: RunState, result: Result) -> RunState:

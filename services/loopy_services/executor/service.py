@@ -74,7 +74,7 @@ class Executor:
         if self._steering.is_cancelled(request.run):
             return Ack()
         if self._steering.is_paused(request.run):
-            return RetryAfter(PAUSED_LOOK_S)
+            return Ack() if await self._is_settled(request) else RetryAfter(PAUSED_LOOK_S)
         lease = await self._leases.take(request.run, request.step, request.epoch, request.attempt)
         if lease is None:
             return RetryAfter(self._leases.seconds / 2)
@@ -85,8 +85,12 @@ class Executor:
             raise
 
     async def _under_lease(self, message: Message, request: AttemptRequested, lease: Lease) -> Verdict:
-        """Execute an attempt that nobody else executes now. Only one that somebody began can be settled already."""
-        if not lease.is_first and await self._is_settled(request):
+        """Execute an attempt that nobody else executes now.
+
+        Only one that somebody began can be settled already, or one of a run that was steered.
+        """
+        may_be_settled = not lease.is_first or self._steering.is_steered(request.run)
+        if may_be_settled and await self._is_settled(request):
             return Ack()
         try:
             plan = await self._plans.get(request.plan)

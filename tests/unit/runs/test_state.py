@@ -1,4 +1,6 @@
-from loopy.runs.records import EventRouted, Record, StepSkipped
+import msgspec
+
+from loopy.runs.records import EventRouted, Record, RunResumed, StepSkipped
 from loopy.runs.standing import Standing, standings
 from loopy.runs.state import RunState, evolve, fold
 from tests.support.facts import NOW, PLAN, Facts, event, step, workflow
@@ -43,3 +45,32 @@ def test_an_attempt_whose_executor_had_a_wrong_clock_took_no_time() -> None:
     f = Facts(FLOW)
     stands = standings(FLOW, fold(f.run, [f.started(), f.failed("a", 1, took_s=-5000)]))
     assert stands["a"].standing is Standing.READY
+
+
+def test_what_was_put_right_is_so_for_the_steps_that_run_again_and_for_no_other() -> None:
+    flow = workflow(step("a", when="event.n > 3"), step("b", "a"), step("c", "b"))
+    f = Facts(flow, event(data={"n": 5}))
+    resumed = RunResumed(f.run, "w", 1, NOW, "ann", steps=("c",), edits={"event": {"n": 1}, "a": {"x": 2}})
+    facts: list[Record] = [
+        f.started(),
+        f.succeeded("a", x=1, y=1),
+        f.succeeded("b"),
+        f.failed("c", retryable=False),
+        resumed,
+    ]
+    stands = standings(flow, fold(f.run, facts))
+    assert [each.standing for each in stands.values()] == [Standing.SUCCEEDED, Standing.SUCCEEDED, Standing.READY]
+    assert stands["b"].inputs == {"a": {"x": 1, "y": 1}}
+    assert stands["c"].inputs == {"a": {"x": 2, "y": 1}, "b": {}}
+
+
+def test_an_output_that_is_worked_out_anew_is_not_amended_as_the_old_one_was() -> None:
+    flow = workflow(step("a"), step("b", "a"))
+    f = Facts(flow)
+    once = RunResumed(f.run, "w", 1, NOW, "ann", steps=("b",), edits={"a": {"x": 2}, "event": {"title": "new"}})
+    twice = RunResumed(f.run, "w", 2, NOW, "ann", steps=("a", "b"))
+    anew = msgspec.structs.replace(f.succeeded("a", x=3), epoch=2)
+    facts: list[Record] = [f.started(), f.succeeded("a", x=1), f.failed("b", retryable=False), once, twice, anew]
+    state = fold(f.run, facts)
+    assert standings(flow, state)["b"].inputs == {"a": {"x": 3}}
+    assert state.step("b").edits == {"event": {"title": "new"}}
