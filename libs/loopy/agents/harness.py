@@ -9,13 +9,16 @@ from loopy.compiler.plan import Agent, Fields, Step
 from loopy.runs.records import AttemptRequested, Usage
 from loopy.sandboxes.provider import SandboxSession
 
+NOTHING_USED = Usage()
+
 
 class Assignment(msgspec.Struct, frozen=True):
     """One attempt, ready to be executed: the whole prompt and everything that bounds it.
 
     `events` has the field types of every event that the step may emit, by name. `lease` is a fencing token: of two
     executors that believe they have the attempt, the one with the larger token is right. `hint` is what the project's
-    `rehearsal/<workflow>/<step>.json` says, or None.
+    `rehearsal/<workflow>/<step>.json` says, or None. `attempt.spend_usd` is the most that it may cost, the least that
+    is left of any limit (None: no cap): a runtime stops when it is spent.
     """
 
     attempt: AttemptRequested
@@ -36,10 +39,14 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class HarnessError(Exception):
-    """An agent gave no reply. `reason` is a constant word for `AttemptFailed`, the text a sentence for the author."""
+    """An agent gave no reply. `reason` is a constant word for `AttemptFailed`, the text a sentence for the author.
 
-    def __init__(self, reason: str, detail: str, *, retryable: bool = True) -> None:
+    `usage` is what it cost all the same, as far as the runtime knows.
+    """
+
+    def __init__(self, reason: str, detail: str, *, retryable: bool = True, usage: Usage = NOTHING_USED) -> None:
         super().__init__(detail)
+        self.usage = usage
         self.reason = reason
         self.detail = detail
         self.retryable = retryable

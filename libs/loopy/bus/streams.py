@@ -62,9 +62,12 @@ TIMERS = Stream(
 PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER)
 # A lease is kept as long as its attempt: that there is none says that nobody ever began it.
 LEASES = Stream("LEASE", ("lease",), 1024 * MIB, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
+# One message a slot; one that nobody holds or waits for is forgotten after a while.
+SLOTS = Stream("SLOT", ("slot",), 64 * MIB, FOR_EVER, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
+SPENDING = Stream("SPEND", ("spend",), 128 * MIB)
 CONTROL = Stream("CONTROL", ("control", "key"), 64 * MIB, FOR_EVER)
 DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)
-STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, CONTROL, DEAD)
+STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, SLOTS, SPENDING, CONTROL, DEAD)
 
 # What lies below these prefixes is shown to nobody.
 SECRET = ("key",)

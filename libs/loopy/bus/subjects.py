@@ -16,6 +16,8 @@
     <ns>.attempt.<pool>.<run>.<step>.<epoch>.<n>  attempts, for the executors of a pool
     <ns>.timer.<run>.<step>.<epoch>.<n>         a retry that waits; it fires as <ns>.fire.<same>
     <ns>.lease.<run>.<step>.<epoch>.<n>         who executes an attempt, or did
+    <ns>.slot.<name>.<digest of the key>        the runs that hold a slot or wait for it
+    <ns>.spend.<cascade>.<date>.<run>.<step>.<epoch>.<n>  what an attempt spent
     <ns>.plan.<hash>                            compiled projects
     <ns>.key.<name>                             secrets that services share, such as what dispatchers seal with
     <ns>.dead.<stream>.<sequence>               messages set aside, with the reason
@@ -26,6 +28,7 @@
 Names of steps, workflows and sensors are tokens as they stand (the compiler sees to it); ids from outside are escaped.
 """
 
+import hashlib
 import re
 
 import msgspec
@@ -33,6 +36,7 @@ import msgspec
 NAMESPACE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_NAMESPACE = "loopy"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+_KEY_BYTES = 16
 _ESCAPED = re.compile(r"(?:=[0-9a-f]{2})+")
 
 
@@ -186,6 +190,23 @@ class Subjects(msgspec.Struct, frozen=True):
     def lease(self, run: str, step: str, epoch: int, attempt: int) -> str:
         """Who executes an attempt, or did."""
         return self.under("lease", run, step, str(epoch), str(attempt))
+
+    def slot(self, name: str, key: str) -> str:
+        """The runs that hold a slot or wait for it; keys may be long, so their digest stands for them."""
+        digest = hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).hexdigest() if key else "_"
+        return self.under("slot", token(name), digest)
+
+    def spend(self, cascade: str, date: str, run: str, step: str, epoch: int, attempt: int) -> str:
+        """What an attempt spent."""
+        return self.under("spend", token(cascade), date, run, step, str(epoch), str(attempt))
+
+    def spend_of_cascade(self, cascade: str) -> str:
+        """The filter that selects all that was spent in a cascade."""
+        return self.under("spend", token(cascade), ">")
+
+    def spend_on(self, date: str) -> str:
+        """The filter that selects all that was spent on a day."""
+        return self.under("spend", "*", date, ">")
 
     def key(self, name: str) -> str:
         """A secret that services share."""

@@ -63,7 +63,7 @@ def _warn(plan: "Plan", *, rehearse: bool) -> None:
     from loopy.runs.unenforced import unenforced
 
     screen = stderr_screen()
-    for sentence in (*unenforced(plan, rehearse=rehearse), *(() if rehearse else plain_processes(plan))):
+    for sentence in (*unenforced(plan), *(() if rehearse else plain_processes(plan))):
         screen.line(line(Piece("warning: ", "warn"), sentence))
 
 

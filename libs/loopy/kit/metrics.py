@@ -85,6 +85,14 @@ RUNS_ENDED = Metric(
     "Ends of runs that this dispatcher saw, by outcome.",
     ("workflow", "outcome"),
 )
+LIMIT_REFUSALS = Metric(
+    "loopy_limit_refusals_total",
+    "counter",
+    "refusals",
+    "What this dispatcher did not let begin because a limit was reached, by limit: runs (`cascade_hops`, "
+    "`cascade_runs`, `slot_queue`), attempts (`cascade_spend`, `workflow_spend`, `day_spend`).",
+    ("limit",),
+)
 ATTEMPTS = Metric(
     "loopy_attempts_total",
     "counter",
@@ -132,7 +140,7 @@ READY = Metric("loopy_ready", "gauge", "1 or 0", "Whether the service is ready, 
 # What services count themselves, and what is looked up at each scrape.
 COUNTED = (
     DELIVERIES, WEBHOOK_SECONDS, SENSED, FIRINGS, EVENTS_ROUTED, RUNS_STARTED, RUN_START_SECONDS, RUNS_ENDED,
-    ATTEMPTS, ATTEMPT_SECONDS, SPEND, SLOTS, SLOTS_IN_USE,
+    LIMIT_REFUSALS,    ATTEMPTS, ATTEMPT_SECONDS, SPEND, SLOTS, SLOTS_IN_USE,
 )  # fmt: skip
 LOOKED_UP = (CONSUMER_LAG, DEAD_LETTERS, CONNECTED, RECONNECTS, READY)
 METRICS = (*COUNTED, *LOOKED_UP)

@@ -33,9 +33,9 @@ Progress: TypeAlias = Literal["waiting", "running", "retrying", "succeeded", "fa
 class CascadeStep(msgspec.Struct, frozen=True):
     """One step of a run, as far as it has come.
 
-    `waiting`: not all steps before it are settled; `running`: handed to the executors; `retrying`: an attempt failed
-    and another follows; `blocked`: a step before it failed. `duration_s` is what its attempts took, None before the
-    first result; `detail` says why it failed, or why its last attempt did.
+    `waiting`: not all steps before it are settled, or its run waits for its slots; `running`: handed to the executors;
+    `retrying`: an attempt failed and another follows; `blocked`: a step before it failed. `duration_s` is what its
+    attempts took, None before the first result; `detail` says why it failed, or why its last attempt did.
     """
 
     name: str
@@ -189,20 +189,21 @@ class _Builder:
     def _steps(self, state: RunState) -> tuple[CascadeStep, ...]:
         workflow = self._workflow(state.started)
         if workflow is None:
-            return tuple(self._step(state.step(name), name, _bare_standing(state, name)) for name in state.steps)
-        return tuple(self._step(state.step(name), name, s) for name, s in standings(workflow, state).items())
+            return tuple(self._step(state, name, _bare_standing(state, name)) for name in state.steps)
+        return tuple(self._step(state, name, s) for name, s in standings(workflow, state).items())
 
     def _workflow(self, started: RunStarted | None) -> Workflow | None:
         plan = self._plans.get(started.plan) if started else None
         return plan.workflows.get(started.workflow) if plan and started else None
 
-    def _step(self, facts: StepState, name: str, stands: StepStanding) -> CascadeStep:
-        results, settled_by = facts.results, stands.result
+    def _step(self, state: RunState, name: str, stands: StepStanding) -> CascadeStep:
+        facts, settled_by = state.step(name), stands.result
+        results = facts.results
         success = settled_by if isinstance(settled_by, AttemptSucceeded) else None
         last = results[-1] if results else None
         return CascadeStep(
             name=name,
-            progress=_progress(stands.standing, facts),
+            progress=_progress(stands.standing, facts, admitted=state.admitted),
             attempts=max((result.attempt for result in results), default=0),
             duration_s=sum(map(duration_s, results)) if results else None,
             output=success.output if success else None,
@@ -235,11 +236,13 @@ def _usage(results: Sequence[Result]) -> Usage:
     )
 
 
-def _progress(standing: Standing, facts: StepState) -> Progress:
+def _progress(standing: Standing, facts: StepState, *, admitted: bool) -> Progress:
     match standing:
         case Standing.WAITING:
             return "waiting"
         case Standing.READY:
+            if not admitted:
+                return "waiting"
             return "retrying" if facts.results else "running"
         case Standing.SUCCEEDED:
             return "succeeded"

@@ -62,7 +62,7 @@ def decide(workflow: Workflow, before: RunState, record: Record, now: datetime) 
     if after.started is None or before.ended is not None or before.cancelled is not None or after is before:
         return []
     if isinstance(record, RunCancelled):
-        return _over(after.started, EndRun(_cancelled(record, now)))
+        return _over(after, EndRun(_cancelled(record, now)))
     was, stands = standings(workflow, before), standings(workflow, after)
     return [
         *_published(after.started, record, stands),
@@ -116,7 +116,7 @@ def _published(started: RunStarted, record: Record, stands: Standings) -> Iterat
 
 
 def _queued(after: RunState, record: Record, stands: Standings) -> Iterator[Effect]:
-    """A run that is to begin, or to go on after it failed, first waits for its slots."""
+    """A run that is to begin, or was resumed, first waits for its slots (which it may still hold)."""
     if not isinstance(record, RunStarted | RunResumed) or after.admitted or _all_settled(stands):
         return
     if after.started is not None:
@@ -194,15 +194,16 @@ def _settled(after: RunState, record: Record, was: Standings, stands: Standings,
     failed = next((name for name, step in stands.items() if step.standing is Standing.FAILED), None)
     if failed is not None:
         failure = RunFailed(started.run, started.workflow, after.epoch, now, failed, stands[failed].detail)
-        return _over(started, FailRun(failure))
+        return _over(after, FailRun(failure))
     all_skipped = all(step.standing.is_skipped for step in stands.values())
     outcome: Outcome = "skipped" if all_skipped else "succeeded"
-    return _over(started, EndRun(RunEnded(started.run, started.workflow, outcome, now)))
+    return _over(after, EndRun(RunEnded(started.run, started.workflow, outcome, now)))
 
 
-def _over(started: RunStarted, over: FailRun | EndRun) -> list[Effect]:
+def _over(state: RunState, over: FailRun | EndRun) -> list[Effect]:
     """The run's end or failure, and then its slots given back."""
-    return [over, ReleaseSlots(started.run, started.slots)] if started.slots else [over]
+    slots = state.started.slots if state.started else ()
+    return [over, ReleaseSlots(state.run, state.epoch, slots)] if slots else [over]
 
 
 def _cancelled(record: RunCancelled, now: datetime) -> RunEnded:

@@ -62,9 +62,10 @@ class EndRun(msgspec.Struct, frozen=True):
 
 
 class ReleaseSlots(msgspec.Struct, frozen=True):
-    """Let others have the slots that a run holds or waits for, now that it has failed or ended."""
+    """Let others have the slots that a run holds or waits for in this epoch, now that it has failed or ended."""
 
     run: str
+    epoch: int
     slots: tuple[Slot, ...]
 
 

@@ -3,14 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from loopy.clock import rfc3339
 from loopy.compiler.plan import CronTrigger, Limits, Plan
 from loopy.runs.ids import firing_id, run_id
 from loopy.runs.records import Event, EventRouted, Refusal, RoutedRun, RunStarted
+from loopy.runs.slots import UnusableKey, slots_of
 
 CRON = "cron"
 HOPS_LIMIT = "cascade_hops"
 RUNS_LIMIT = "cascade_runs"
+
+
+class Beginning(msgspec.Struct, frozen=True):
+    """A run's first fact; and why it cannot go on, where it cannot be told what it would have to hold."""
+
+    started: RunStarted
+    problem: str = ""
 
 
 def route(plan: Plan, plan_hash: str, event: Event, earlier: Sequence[EventRouted], now: datetime) -> EventRouted:
@@ -41,9 +51,9 @@ def nowhere(plan_hash: str, event: Event, earlier: Sequence[EventRouted], now: d
     return _known(event, earlier) or EventRouted(event.id, event.type, event.cascade, plan_hash, now)
 
 
-def starts(event: Event, routed: EventRouted) -> list[RunStarted]:
-    """The first fact of each run that an event starts."""
-    return [RunStarted(run.run, run.workflow, routed.plan, event, routed.at) for run in routed.runs]
+def starts(plan: Plan, event: Event, routed: EventRouted) -> list[Beginning]:
+    """How each run begins that an event starts; `plan` is the one by which it was routed."""
+    return [_beginning(plan, event, routed, run) for run in routed.runs]
 
 
 def firing_event(workflow: str, scheduled_at: datetime, last_run: datetime | None) -> Event:
@@ -57,6 +67,15 @@ def firing_event(workflow: str, scheduled_at: datetime, last_run: datetime | Non
         data={"scheduled_at": rfc3339(scheduled_at), "last_run": None if last_run is None else rfc3339(last_run)},
         cascade=identity,
     )
+
+
+def _beginning(plan: Plan, event: Event, routed: EventRouted, run: RoutedRun) -> Beginning:
+    started = RunStarted(run.run, run.workflow, routed.plan, event, routed.at)
+    try:
+        slots = slots_of(plan, run.workflow, event)
+    except UnusableKey as error:
+        return Beginning(started, str(error))
+    return Beginning(msgspec.structs.replace(started, slots=slots) if slots else started)
 
 
 def _known(event: Event, earlier: Sequence[EventRouted]) -> EventRouted | None:

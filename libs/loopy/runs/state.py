@@ -140,9 +140,15 @@ def _slots(state: RunState) -> bool:
 
 
 def _resumed(state: RunState, record: RunResumed) -> RunState:
-    """The steps that run again begin anew, with what was amended for them; all others stand as they are."""
+    """The steps that run again begin anew, with what was amended for them; all others stand as they are.
+
+    Slots are to be asked for again: it may hold them still.
+    """
     again = {name: StepState(epoch=record.epoch, edits=_amended(state.step(name), record)) for name in record.steps}
-    return msgspec.structs.replace(state, epoch=record.epoch, paused=None, failed=None, steps={**state.steps, **again})
+    steps, admitted = {**state.steps, **again}, not _slots(state)
+    return msgspec.structs.replace(
+        state, epoch=record.epoch, admitted=admitted, paused=None, failed=None, steps=steps
+    )
 
 
 def _amended(step: StepState, record: RunResumed) -> dict[str, Data]:

@@ -7,36 +7,9 @@ from loopy.compiler.plan import Plan
 DEFAULT_PRIORITY = 5
 
 
-def unenforced(plan: Plan, *, rehearse: bool = False) -> list[str]:
-    """One sentence for each declaration that has no effect when the plan runs; none is the rule.
-
-    A rehearsal spends nothing, so limits of spend are kept there.
-    """
-    spend = () if rehearse else _spend(plan)
-    return [*_concurrency(plan), *spend, *_steps(plan), *_expectations(plan)]
-
-
-def _concurrency(plan: Plan) -> Iterator[str]:
-    for workflow in plan.workflows.values():
-        if workflow.concurrency is not None:
-            yield f"workflow `{workflow.name}`: `concurrency` is not enforced: its runs may overlap"
-    for name, limit in plan.limits.workflow_concurrency.items():
-        yield f"registry `limits.workflows.{name}.concurrency: {limit}` is not enforced"
-
-
-def _spend(plan: Plan) -> Iterator[str]:
-    limits = plan.limits
-    if limits.cascade_usd is not None:
-        yield f"registry `limits.cascade.spend: {limits.cascade_usd:g} USD` is not enforced"
-    if limits.day_usd is not None:
-        yield f"registry `limits.day.spend: {limits.day_usd:g} USD` is not enforced"
-    for name, usd in limits.workflow_usd.items():
-        yield f"registry `limits.workflows.{name}.spend: {usd:g} USD` is not enforced"
-    for workflow in plan.workflows.values():
-        for step in workflow.steps:
-            if step.budget.spend_usd is not None:
-                spend = f"`budget.spend: {step.budget.spend_usd:g} USD`"
-                yield f"step `{workflow.name}/{step.name}`: {spend} is not enforced"
+def unenforced(plan: Plan) -> list[str]:
+    """One sentence for each declaration that has no effect when the plan runs; none is the rule."""
+    return [*_steps(plan), *_expectations(plan)]
 
 
 def _steps(plan: Plan) -> Iterator[str]:

@@ -17,6 +17,7 @@ from loopy.compiler.plan import Plan
 from loopy.runs.effects import PublishEvent, SkipStep, StartTimer
 from loopy.runs.records import AttemptFailed, AttemptRequested, Event, RunEnded, RunStarted
 from loopy.runs.route import CRON
+from loopy.runs.spending import Excess
 from loopy.types.check import Mismatch, checker_of
 
 
@@ -90,6 +91,12 @@ def unrequestable(request: AttemptRequested, why: str, now: datetime) -> Attempt
     detail = f"the event and the outputs of the steps before it are too much for one message: {why}"
     head = request.result_head("dispatcher", now, now)
     return AttemptFailed(*head, "too_large", detail, retryable=False, epoch=request.epoch)
+
+
+def over_limit(request: AttemptRequested, excess: Excess, now: datetime) -> AttemptFailed:
+    """The failure of an attempt that may not begin because a limit is reached; for good, until somebody resumes it."""
+    head = request.result_head("dispatcher", now, now)
+    return AttemptFailed(*head, "over_limit", excess.detail, retryable=False, epoch=request.epoch)
 
 
 def abandoned(started: RunStarted, why: str, now: datetime) -> RunEnded:

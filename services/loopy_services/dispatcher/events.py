@@ -12,12 +12,13 @@ from loopy.bus.journal import read_routed
 from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS
+from loopy.bus.undecodable import Undecodable
 from loopy.bus.writing import was_first
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
-from loopy.kit.metrics import EVENTS_ROUTED, RUN_START_SECONDS, RUNS_STARTED, UNMEASURED, Metrics
-from loopy.runs.records import Event, EventRouted, RunStarted
-from loopy.runs.route import firing_event, nowhere, route, starts
+from loopy.kit.metrics import EVENTS_ROUTED, LIMIT_REFUSALS, RUN_START_SECONDS, RUNS_STARTED, UNMEASURED, Metrics
+from loopy.runs.records import Event, EventRouted
+from loopy.runs.route import Beginning, firing_event, nowhere, route, starts
 from loopy_services.dispatcher.core import admit, admit_firing, oversize
 from loopy_services.dispatcher.runs import RunDecider
 
@@ -59,20 +60,35 @@ class EventRouter:
         )
         if not known:
             self._metrics.add(EVENTS_ROUTED, event.type)
-        for started in starts(event, routed):
-            verdict = await self._start(started, message)
+        plan = await self._plan_of(routed)
+        if plan is None:
+            unknown = f"event {routed.event} was routed by plan {routed.plan}, which is not on the bus, or unreadable"
+            return patience(message.deliveries) or DeadLetter("unknown_plan", unknown)
+        for beginning in starts(plan, event, routed):
+            verdict = await self._start(beginning, message)
             if not isinstance(verdict, Ack):
                 return verdict
-        self._tell(routed)
+        self._tell(routed, known=known)
         return Ack()
 
-    async def _start(self, started: RunStarted, message: Message) -> Verdict:
+    async def _start(self, beginning: Beginning, message: Message) -> Verdict:
         """Begin a run: its first fact, and what that calls for."""
+        started = beginning.started
         if (await self._bus.publish_once(record_message(self._bus.subjects, started))).first:
             self._metrics.add(RUNS_STARTED, started.workflow)
             waited_s = max(0.0, (self._clock.now() - message.time).total_seconds())
             self._metrics.observe(RUN_START_SECONDS, waited_s, started.workflow)
+        if beginning.problem:
+            await self._decider.abandon(started, beginning.problem)
+            return Ack()
         return await self._decider.begin(message, started)
+
+    async def _plan_of(self, routed: EventRouted) -> Plan | None:
+        """The plan by which an event was routed: its runs begin as it says."""
+        try:
+            return await self._plans.get(routed.plan)
+        except Undecodable:
+            return None
 
     def _read(self, message: Message, plan: Plan) -> tuple[Event, DeadLetter | None]:
         """The event of a message, and why a plan does not let it in, if so."""
@@ -125,8 +141,10 @@ class EventRouter:
                 return first.sequence != message.sequence and first.payload != message.payload
         return False
 
-    def _tell(self, routed: EventRouted) -> None:
+    def _tell(self, routed: EventRouted, *, known: bool) -> None:
         runs = {run.workflow: run.run for run in routed.runs}
         log.info("event.routed", type=routed.type, event_id=routed.event, runs=runs)
         for refusal in routed.refused:
+            if not known:
+                self._metrics.add(LIMIT_REFUSALS, refusal.limit)
             log.warning("run.refused", event_id=routed.event, workflow=refusal.workflow, limit=refusal.limit)

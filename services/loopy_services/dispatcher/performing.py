@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import assert_never
 
+import msgspec
 import structlog
 
 from loopy.bus.client import Bus, MessageTooLarge
 from loopy.bus.codec import read_record, record_message
 from loopy.bus.seal import Sealer
-from loopy.bus.streams import EVENTS, RUNS
+from loopy.bus.streams import ATTEMPTS, EVENTS, RUNS
 from loopy.clock import Clock
-from loopy.kit.metrics import RUNS_ENDED, UNMEASURED, Metrics
+from loopy.compiler.plan import Plan
+from loopy.kit.metrics import LIMIT_REFUSALS, RUNS_ENDED, UNMEASURED, Metrics
 from loopy.runs.effects import (
     Effect,
     EndRun,
@@ -24,7 +26,10 @@ from loopy.runs.effects import (
     StartTimer,
 )
 from loopy.runs.records import RunEnded, RunFailed, RunStarted
+from loopy.runs.spending import Excess, excess, left
 from loopy_services.dispatcher import core
+from loopy_services.dispatcher.slots import Slots
+from loopy_services.dispatcher.spending import Spending
 
 log = structlog.get_logger()
 
@@ -32,8 +37,11 @@ log = structlog.get_logger()
 class Performer:
     """Publishes what must exist in a run."""
 
-    def __init__(self, bus: Bus, sealer: Sealer, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
+    def __init__(self, bus: Bus, plan: Plan, sealer: Sealer, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
+        self.slots = Slots(bus, plan, clock, metrics)
+        self.spending = Spending(bus, plan)
         self._bus = bus
+        self._limits = plan.limits
         self._sealer = sealer
         self._clock = clock
         self._metrics = metrics
@@ -64,14 +72,25 @@ class Performer:
                 await self._fail(failure)
             case EndRun(end=end):
                 await self._end(started, end)
-            case QueueRun() | ReleaseSlots():
-                raise NotImplementedError
+            case QueueRun():
+                await self.slots.enter(effect.run, effect.workflow, effect.epoch, effect.slots)
+            case ReleaseSlots():
+                await self.slots.leave(effect.run, effect.epoch, effect.slots)
             case _:
                 assert_never(effect)
 
     async def _request(self, started: RunStarted, effect: RequestAttempt, alone: frozenset[str]) -> None:
-        """Ask for an attempt. One whose inputs add up to more than a message can hold has failed instead."""
+        """Ask for an attempt. One whose inputs add up to more than a message can hold, or that a limit keeps from
+        beginning, has failed instead."""
         subjects, attempt = self._bus.subjects, effect.attempt
+        spent = await self.spending.spent(attempt)
+        if spent is not None:
+            reached = excess(self._limits, attempt.workflow, spent)
+            if reached is not None:
+                await self._withhold(effect, reached)
+                return
+            most = left(self._limits, attempt.workflow, spent, attempt.spend_usd)
+            attempt = msgspec.structs.replace(attempt, spend_usd=most)
         if attempt.step in alone and core.may_be_carried(started, attempt):
             attempt = self._sealer.sealed(attempt)
         try:
@@ -79,6 +98,15 @@ class Performer:
         except MessageTooLarge as error:
             failure = core.unrequestable(attempt, str(error), self._clock.now())
             await self._bus.publish_once(record_message(subjects, failure))
+
+    async def _withhold(self, effect: RequestAttempt, reached: Excess) -> None:
+        """Record that an attempt may not begin; one that was asked for before the limit was reached goes on."""
+        asked = record_message(self._bus.subjects, effect.attempt, pool=effect.pool)
+        if await self._bus.last(ATTEMPTS, asked.subject) is not None:
+            return
+        failure = core.over_limit(effect.attempt, reached, self._clock.now())
+        if (await self._bus.publish_once(record_message(self._bus.subjects, failure))).first:
+            self._metrics.add(LIMIT_REFUSALS, reached.limit)
 
     async def _fail(self, failure: RunFailed) -> None:
         if (await self._bus.publish_once(record_message(self._bus.subjects, failure))).first:

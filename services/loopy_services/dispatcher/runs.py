@@ -16,7 +16,7 @@ from loopy.clock import Clock
 from loopy.compiler.plan import Workflow
 from loopy.runs.chain import deciding_alone, state_before
 from loopy.runs.decide import decide, retry
-from loopy.runs.effects import EndRun
+from loopy.runs.effects import EndRun, ReleaseSlots
 from loopy.runs.records import (
     AttemptFailed,
     AttemptSucceeded,
@@ -32,6 +32,7 @@ from loopy_services.dispatcher.performing import Performer
 # The facts that something follows from; what follows from a run's start is decided with its event.
 Turn: TypeAlias = AttemptSucceeded | AttemptFailed | RunAdmitted | RunResumed | RunCancelled
 MOST_KNOWN = 256
+LAST_EPOCH = 2**53  # no epoch comes after it
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -62,6 +63,11 @@ class RunDecider:
     async def begin(self, message: Message, started: RunStarted) -> Verdict:
         """Do what a run's first fact calls for, which followed from this message."""
         return await self._move_on(message, RunState(started.run), started, started)
+
+    async def abandon(self, started: RunStarted, why: str) -> None:
+        """End a run that nobody can move on, whatever it has come to."""
+        end = EndRun(abandoned(started, why, self._clock.now()))
+        await self._performer.perform(started, [end, ReleaseSlots(started.run, LAST_EPOCH, started.slots)])
 
     async def on_fact(self, message: Message) -> Verdict:
         """Consume one fact of a run. Undecodable."""
@@ -103,6 +109,7 @@ class RunDecider:
         known = await self._workflow(before.started)
         if known is None or success.step not in known.alone or not self._sealer.is_genuine(success):
             return None
+        await self._performer.spending.enter(success, message, before.started.event.cascade)
         await self._performer.perform(
             before.started, decide(known.workflow, before, success, message.time), known.alone
         )
@@ -112,6 +119,8 @@ class RunDecider:
         before = await read_before(self._bus, record.run, message)
         if before.started is None:
             return DeadLetter("unknown_run", f"no RunStarted comes before {message.subject}")
+        if isinstance(record, AttemptSucceeded | AttemptFailed):
+            await self._performer.spending.enter(record, message, before.started.event.cascade)
         return await self._move_on(message, before, record, before.started)
 
     async def _move_on(
@@ -130,7 +139,7 @@ class RunDecider:
         if wait is not None:
             return wait
         why = f"workflow `{started.workflow}` of plan {started.plan} is not on the bus, or cannot be read"
-        await self._performer.perform(started, [EndRun(abandoned(started, why, self._clock.now()))])
+        await self.abandon(started, why)
         return DeadLetter("unknown_plan", why)
 
     async def _workflow(self, started: RunStarted) -> Known | None:

@@ -21,7 +21,9 @@ async def serve(host: Host) -> None:
     await plans.store()
     sealer, steering = await shared_sealer(bus), Steering(bus)
     await steering.load()
-    performer = Performer(bus, sealer, host.clock, host.metrics)
+    performer = Performer(bus, host.plan, sealer, host.clock, host.metrics)
+    await performer.spending.load()
+    await performer.slots.see_to_all()
     decider = RunDecider(bus, plans, performer, sealer, steering, host.clock)
     router = EventRouter(bus, host.plan, plans, decider, host.clock, host.metrics)
     work = (
@@ -30,7 +32,7 @@ async def serve(host: Host) -> None:
         (DISPATCHER_TIMERS, decider.on_timer),
     )
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(steering.follow())
+        following = [group.create_task(each.follow()) for each in (steering, performer.spending)]
         consuming = [
             group.create_task(
                 bus.consume(consumer, handler, in_flight=IN_FLIGHT, stopping=host.stopping, grace_s=grace_s)
@@ -39,4 +41,5 @@ async def serve(host: Host) -> None:
         ]
         host.ready()
         await asyncio.wait(consuming)
-        following.cancel()
+        for task in following:
+            task.cancel()

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from loopy.agents.harness import Assignment, HarnessError, Reply
+from loopy.agents.harness import NOTHING_USED, Assignment, HarnessError, Reply
 from loopy.agents.output import settle
 from loopy.agents.prompt import compose
 from loopy.bus.sizes import room_for
@@ -95,7 +95,7 @@ def settled(assignment: Assignment, reply: Reply) -> Settled:
     try:
         output, emits = settle(assignment.step, assignment.events, reply)
     except Mismatch as mismatch:
-        raise HarnessError("bad_output", str(mismatch)) from mismatch
+        raise HarnessError("bad_output", str(mismatch), usage=reply.usage) from mismatch
     return Settled(output, emits, reply.usage)
 
 
@@ -111,11 +111,11 @@ def harness_failed(agent: Agent, error: Exception) -> HarnessError:
     return HarnessError("harness_failed", f"runtime `{agent.runtime}` failed: {type(error).__name__}: {error}")
 
 
-def hold_size(size: int, max_payload: int) -> None:
+def hold_size(size: int, max_payload: int, usage: Usage = NOTHING_USED) -> None:
     """HarnessError when an answer of so many bytes is larger than a message has room for."""
     most = room_for(max_payload)
     if size > most:
-        raise HarnessError("bad_output", f"the answer takes {size} bytes; NATS takes at most {most} here")
+        raise HarnessError("bad_output", f"the answer takes {size} bytes; NATS takes at most {most} here", usage=usage)
 
 
 def succeeded(taking: Taking, at: datetime, answer: Settled) -> AttemptSucceeded:
@@ -135,6 +135,7 @@ def failed(taking: Taking, at: datetime, error: HarnessError) -> AttemptFailed:
         error.reason,
         shortened(error.detail),
         error.retryable,
+        error.usage,
         epoch=taking.request.epoch,
         lease=taking.lease,
     )

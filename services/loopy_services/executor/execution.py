@@ -80,4 +80,4 @@ def _without_secrets(error: HarnessError, session: SandboxSession | None) -> Har
     """The same error, telling no value of the sandbox's env files."""
     if session is None:
         return error
-    return HarnessError(error.reason, session.redact(error.detail), retryable=error.retryable)
+    return HarnessError(error.reason, session.redact(error.detail), retryable=error.retryable, usage=error.usage)

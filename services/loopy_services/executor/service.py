@@ -165,7 +165,7 @@ class Executor:
     def _publishable(self, fact: AttemptSucceeded) -> Outgoing:
         """The fact's message. HarnessError when it is larger than the server accepts."""
         message = self._message(fact)
-        core.hold_size(len(message.payload), self._bus.max_payload)
+        core.hold_size(len(message.payload), self._bus.max_payload, fact.usage)
         return message
 
 

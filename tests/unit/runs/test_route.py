@@ -4,8 +4,8 @@ import pytest
 
 from loopy.compiler.plan import CronTrigger, Limits
 from loopy.runs.ids import run_id
-from loopy.runs.records import EventRouted, Refusal, RoutedRun
-from loopy.runs.route import firing_event, nowhere, route, starts
+from loopy.runs.records import EventRouted, Refusal, RoutedRun, RunStarted
+from loopy.runs.route import Beginning, firing_event, nowhere, route, starts
 from tests.support.facts import NOW, PLAN, event, plan, step, workflow
 
 TRIAGE, LOG = workflow(step("a"), name="triage"), workflow(step("a"), name="log")
@@ -29,8 +29,8 @@ def test_an_event_starts_every_workflow_that_is_on_it() -> None:
         NOW,
         (RoutedRun(run_id("log", "e1"), "log"), RoutedRun(run_id("triage", "e1"), "triage")),
     )
-    assert [(s.run, s.workflow, s.plan, s.event) for s in starts(event("e1"), found)] == [
-        (run.run, run.workflow, PLAN, event("e1")) for run in found.runs
+    assert starts(PROJECT, event("e1"), found) == [
+        Beginning(RunStarted(run.run, run.workflow, PLAN, event("e1"), NOW)) for run in found.runs
     ]
 
 

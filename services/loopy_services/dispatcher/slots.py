@@ -1,0 +1,112 @@
+"""Who may be under way: runs wait for their slots in order, take one after the other, and are admitted with the last.
+
+After each change, and when nothing had to be changed, whoever made it sees to all that hold the slot then: so what a
+crash left undone is done when its message comes again. A run that is over is never let in: it is taken out of a queue
+that it came into too late, when its turn comes or somebody comes behind it.
+"""
+
+from collections import OrderedDict
+
+from loopy.bus.client import Bus
+from loopy.bus.codec import read_record, record_message
+from loopy.bus.streams import RUNS, SLOTS
+from loopy.bus.undecodable import Undecodable
+from loopy.clock import Clock
+from loopy.compiler.plan import Plan
+from loopy.kit.metrics import LIMIT_REFUSALS, RUNS_ENDED, UNMEASURED, Metrics
+from loopy.runs.records import RunAdmitted, RunEnded, RunFailed, Slot
+from loopy.runs.slots import SLOT_QUEUE, Place, Queue, crowded_out, limits_of
+from loopy_services.dispatcher.lines import Change, Enter, Leave, Line, Look, read_queue
+
+MOST_LINES = 1_000
+MOST_SEEN_TO = 20_000
+
+
+class Slots:
+    """Has runs wait for their slots, admits them, and lets others have what they held.
+
+    How many may hold a slot at once is what the plan says that this service was started with.
+    """
+
+    def __init__(self, bus: Bus, plan: Plan, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._metrics = metrics
+        self._limits = limits_of(plan)
+        self._lines: OrderedDict[tuple[str, str], Line] = OrderedDict()
+        self._seen_to: OrderedDict[tuple[str, str, Place], None] = OrderedDict()
+
+    async def see_to_all(self) -> None:
+        """See to every queue, as at a start: a limit may have been raised since."""
+        for message in await self._bus.last_each(SLOTS, [self._bus.subjects.under("slot", ">")]):
+            try:
+                queue = read_queue(message.payload)
+            except Undecodable:
+                continue
+            if queue.places:
+                await self._change(Slot(queue.name, queue.key, queue.limit), Look())
+
+    async def enter(self, run: str, workflow: str, epoch: int, slots: tuple[Slot, ...]) -> bool:
+        """Have a run wait for these slots, in this order; whether it does. It has failed where a queue is full."""
+        first, *rest = slots
+        queue = await self._change(first, Enter(Place(run, workflow, epoch, 0, tuple(rest))))
+        if queue.place_of(run) is not None:
+            return True
+        if not await self._is_over(run, epoch):
+            ended = crowded_out(run, workflow, queue, self._clock.now())
+            if (await self._bus.publish_once(record_message(self._bus.subjects, ended))).first:
+                self._metrics.add(RUNS_ENDED, workflow, ended.outcome)
+                self._metrics.add(LIMIT_REFUSALS, SLOT_QUEUE)
+        return False
+
+    async def leave(self, run: str, epoch: int, slots: tuple[Slot, ...]) -> None:
+        """Let others have what a run holds or waits for."""
+        for slot in slots:
+            await self._change(slot, Leave(run, epoch))
+
+    async def _change(self, slot: Slot, change: Change) -> Queue:
+        line = self._line(slot)
+        queue = await line.change(change)
+        while over := await self._first_that_is_over(queue):
+            queue = await line.change(Leave(over.run, over.epoch))
+        return queue
+
+    async def _first_that_is_over(self, queue: Queue) -> Place | None:
+        """See to each that holds the slot, until one turns out to be over; None when all are seen to."""
+        for place in queue.holders:
+            seen = (queue.name, queue.key, place)
+            if seen in self._seen_to:
+                continue
+            if await self._is_over(place.run, place.epoch) or not await self._see_to(place):
+                return place
+            self._seen_to[seen] = None
+            if len(self._seen_to) > MOST_SEEN_TO:
+                self._seen_to.popitem(last=False)
+        return None
+
+    async def _see_to(self, place: Place) -> bool:
+        """Have a run that holds a slot wait for its next one, or admit it; whether it may go on."""
+        if place.left:
+            return await self.enter(place.run, place.workflow, place.epoch, place.left)
+        admitted = RunAdmitted(place.run, place.workflow, place.epoch, self._clock.now())
+        await self._bus.publish_once(record_message(self._bus.subjects, admitted))
+        return True
+
+    async def _is_over(self, run: str, epoch: int) -> bool:
+        """Whether a run has ended, or failed in this epoch or later: then its slots are given back, or were."""
+        subjects = self._bus.subjects
+        for fact in await self._bus.last_each(RUNS, [subjects.end(run), subjects.every("failed", run)]):
+            record = read_record(fact)
+            if isinstance(record, RunEnded) or (isinstance(record, RunFailed) and record.epoch >= epoch):
+                return True
+        return False
+
+    def _line(self, slot: Slot) -> Line:
+        name = (slot.name, slot.key)
+        if name not in self._lines:
+            limit = self._limits.get(slot.name, slot.limit)
+            self._lines[name] = Line(self._bus, Queue(slot.name, slot.key, limit), limit)
+        self._lines.move_to_end(name)
+        while len(self._lines) > MOST_LINES:
+            self._lines.popitem(last=False)
+        return self._lines[name]
