@@ -54,15 +54,19 @@ class Queue(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def slots_of(plan: Plan, workflow: str, event: Event) -> tuple[Slot, ...]:
-    """What a run must hold, in the order in which every run takes them. UnusableKey."""
+    """What a run must hold, in the order in which it takes them. UnusableKey.
+
+    That of its key comes first, in every run: so none waits for the other's, and those that wait for one key do not
+    keep others of their workflow from beginning.
+    """
     slots = []
-    most = plan.limits.workflow_concurrency.get(workflow)
-    if most is not None:
-        slots.append(Slot(WORKFLOW_PREFIX + workflow, "", most))
     declared = plan.workflows[workflow].concurrency
     if declared is not None:
         slots.append(Slot(declared.name, _key(declared.key, event), declared.limit))
-    return tuple(sorted(slots, key=lambda slot: (slot.name, slot.key)))
+    most = plan.limits.workflow_concurrency.get(workflow)
+    if most is not None:
+        slots.append(Slot(WORKFLOW_PREFIX + workflow, "", most))
+    return tuple(slots)
 
 
 def limits_of(plan: Plan) -> dict[str, int]:
