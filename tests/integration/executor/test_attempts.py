@@ -16,7 +16,7 @@ from loopy.bus.dead import read_dead
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import DEAD, RUNS
 from loopy.compiler.plan import Sandbox
-from loopy.runs.records import AttemptFailed, AttemptSucceeded, Emitted, RunEnded
+from loopy.runs.records import AttemptFailed, AttemptSucceeded, Emitted, RunEnded, Usage
 from loopy.sandboxes.local import LocalProvider
 from loopy.sandboxes.provider import SandboxSession
 from tests.integration.executor.desk import (
@@ -53,6 +53,20 @@ async def test_an_answer_becomes_a_typed_success(bus: Bus, settings: Any, tmp_pa
     assert success.started_at <= success.at
     prompt = (tmp_path / ".loopy/sandboxes/r1/shared/here/prompt").read_text()
     assert prompt.startswith("You mend.\n\nFix https://example.com/1.\n\n## Your answer\n")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        """echo '{"output": {"ok": 1}, "usage": {"spend_usd": 0.5}}'""",
+        """echo '{"usage": {"spend_usd": 0.5}}'; exit 1""",
+    ],
+)
+async def test_what_a_failed_attempt_cost_is_recorded(bus: Bus, settings: Any, tmp_path: Path, script: str) -> None:
+    plan = planned(script, output={"ok": "bool"})
+    async with services(["executor"], tmp_path, settings, plan=plan):
+        await publish(bus, requested(plan))
+        assert (await failure(bus)).usage == Usage(spend_usd=0.5)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from loopy.agents.command import CommandHarness, NoDocument, read_document
 from loopy.agents.harness import HarnessError, Reply
 from loopy.compiler.plan import Sandbox
+from loopy.runs.records import Usage
 from loopy.sandboxes.local import LocalProvider
 from loopy.sandboxes.provider import Finished, Placement, SandboxError
 from tests.support.assignments import assigned
@@ -83,8 +84,28 @@ async def test_an_agent_without_a_program_is_told(tmp_path: Path) -> None:
     assert not caught.value.retryable
 
 
+async def test_what_was_used_is_told_with_the_answer(tmp_path: Path) -> None:
+    reply = await answer(tmp_path, "echo", '{"usage": {"input_tokens": 9, "output_tokens": 2, "spend_usd": 3}}')
+    assert reply.usage == Usage(9, 2, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("script", "spend_usd"),
+    [
+        ("""echo '{"usage": {"spend_usd": 0.5}}'; exit 3""", 0.5),
+        ("""echo '{"ouput": {}, "usage": {"spend_usd": 0.5}}'""", 0.5),
+        ("""echo '{"usage": {"spend_usd": -1}}'; exit 3""", 0),
+        ("""echo '{"usage": {"spend_usd": 1e999}}'; exit 3""", 0),
+        ("echo broken; exit 3", 0),
+        ("echo '[]'; exit 3", 0),
+    ],
+)
+async def test_what_was_used_counts_although_the_attempt_failed(tmp_path: Path, script: str, spend_usd: float) -> None:
+    assert (await failure(tmp_path, script)).usage == Usage(spend_usd=spend_usd)
+
+
 @pytest.mark.parametrize("stdout", [b"{}", b" {}\n", b'{"output": null}'])
-def test_both_keys_may_be_left_out(stdout: bytes) -> None:
+def test_all_keys_may_be_left_out(stdout: bytes) -> None:
     assert read_document(Finished(0, stdout, b"")) == Reply()
 
 
@@ -99,7 +120,11 @@ def test_both_keys_may_be_left_out(stdout: bytes) -> None:
         (b"[" * 200_000, "not one JSON document"),
         (b"[]", "not an object"),
         (b'{"ouput": {}}', "unknown key `ouput`; did you mean `output`?"),
-        (b'{"verdict": "pass"}', "unknown key `verdict`; the document has `output` and `emits`"),
+        (b'{"usage": {"spend_usd": -1}}', "`usage` is not like"),
+        (b'{"usage": {"spend_usd": "1"}}', "`usage` is not like"),
+        (b'{"usage": {"usd": 1}}', "`usage` is not like"),
+        (b'{"usage": []}', "`usage` is not like"),
+        (b'{"verdict": "pass"}', "unknown key `verdict`; the document has `output`, `emits` and `usage`"),
     ],
 )
 def test_anything_else_is_refused(stdout: bytes, message: str) -> None:

@@ -68,9 +68,10 @@ def test_facts_say_who_when_and_what() -> None:
     assert (success.run, success.step, success.attempt, success.executor) == ("r1", "fix", 1, "host-1-ab")
     assert success.at - success.started_at == timedelta(seconds=2)
     assert (success.output, success.usage, success.lease) == ({"ok": True}, Usage(input_tokens=3), 7)
-    error = HarnessError("exit_code", "broken", retryable=False)
+    used = Usage(spend_usd=0.5)
+    error = HarnessError("exit_code", "broken", retryable=False, usage=used)
     assert core.failed(taking, AT, error) == AttemptFailed(
-        "r1", "resolve", "fix", 1, "host-1-ab", AT, AT, "exit_code", "broken", False, lease=7
+        "r1", "resolve", "fix", 1, "host-1-ab", AT, AT, "exit_code", "broken", False, used, lease=7
     )
 
 
