@@ -12,17 +12,17 @@ KEPT_PLANS = 32
 
 
 class PlanStore:
-    """The plans that a service needs, by hash: its own, and others from the bus, the least recently used forgotten."""
+    """The plans that a service needs, by hash: its `own`, and others, the least recently used forgotten."""
 
     def __init__(self, bus: Bus, own: Plan) -> None:
         self._bus = bus
-        self._own = own
+        self.own = own
         self.own_hash = plan_hash(own)
         self._others: OrderedDict[str, Plan] = OrderedDict()
 
     async def store(self) -> None:
         """Put the service's own plan on the bus, where the others find it. BusError when the bus refuses it."""
-        await self._bus.publish_once(plan_message(self._bus.subjects, self._own))
+        await self._bus.publish_once(plan_message(self._bus.subjects, self.own))
 
     async def newest(self) -> Plan | None:
         """The plan that was stored last, when it is another than the service's own and can be read."""
@@ -36,7 +36,7 @@ class PlanStore:
     async def get(self, plan: str) -> Plan | None:
         """The plan of this hash, or None when nobody has stored it."""
         if plan == self.own_hash:
-            return self._own
+            return self.own
         if plan not in self._others:
             message = await self._bus.last(PLANS, self._bus.subjects.plan(plan))
             if message is None:

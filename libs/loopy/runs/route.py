@@ -51,8 +51,11 @@ def nowhere(plan_hash: str, event: Event, earlier: Sequence[EventRouted], now: d
     return _known(event, earlier) or EventRouted(event.id, event.type, event.cascade, plan_hash, now)
 
 
-def starts(plan: Plan, event: Event, routed: EventRouted) -> list[Beginning]:
-    """How each run begins that an event starts; `plan` is the one by which it was routed."""
+def starts(plan: Plan | None, event: Event, routed: EventRouted) -> list[Beginning]:
+    """How each run begins that an event starts.
+
+    `plan` is the one by which it was routed; None when that is not to be had, so that no run can go on.
+    """
     return [_beginning(plan, event, routed, run) for run in routed.runs]
 
 
@@ -69,10 +72,10 @@ def firing_event(workflow: str, scheduled_at: datetime, last_run: datetime | Non
     )
 
 
-def _beginning(plan: Plan, event: Event, routed: EventRouted, run: RoutedRun) -> Beginning:
+def _beginning(plan: Plan | None, event: Event, routed: EventRouted, run: RoutedRun) -> Beginning:
     started = RunStarted(run.run, run.workflow, routed.plan, event, routed.at)
     try:
-        slots = slots_of(plan, run.workflow, event)
+        slots = slots_of(plan, run.workflow, event) if plan is not None else ()
     except UnusableKey as error:
         return Beginning(started, str(error))
     return Beginning(msgspec.structs.replace(started, slots=slots) if slots else started)

@@ -61,9 +61,9 @@ class EventRouter:
         if not known:
             self._metrics.add(EVENTS_ROUTED, event.type)
         plan = await self._plan_of(routed)
-        if plan is None:
-            unknown = f"event {routed.event} was routed by plan {routed.plan}, which is not on the bus, or unreadable"
-            return patience(message.deliveries) or DeadLetter("unknown_plan", unknown)
+        wait = patience(message.deliveries) if plan is None else None
+        if wait is not None:
+            return wait
         for beginning in starts(plan, event, routed):
             verdict = await self._start(beginning, message)
             if not isinstance(verdict, Ack):

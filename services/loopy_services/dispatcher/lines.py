@@ -42,18 +42,19 @@ Change = Enter | Leave | Look
 class Line:
     """The queue of one slot. `known` is what it was when last seen, with its place in the stream."""
 
-    def __init__(self, bus: Bus, empty: Queue, limit: int) -> None:
+    def __init__(self, bus: Bus, empty: Queue) -> None:
         self._bus = bus
         self._subject = bus.subjects.slot(empty.name, empty.key)
         self._empty = empty
-        self._limit = limit
+        self._limit = empty.limit
         self._capacity = bus.max_payload // PLACE_BYTES
         self._known: tuple[Queue, int] | None = None
         self._waiting: list[Change] = []
         self._turn = asyncio.Lock()
 
-    async def change(self, change: Change) -> Queue:
-        """The queue once the change is stored in it. BusError when it never can be."""
+    async def change(self, change: Change, limit: int) -> Queue:
+        """The queue once the change is stored in it, and this limit. BusError when it never can be."""
+        self._limit = limit
         self._waiting.append(change)
         async with self._turn:
             if not any(waiting is change for waiting in self._waiting) and self._known is not None:

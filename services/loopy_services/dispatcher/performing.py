@@ -9,10 +9,10 @@ import structlog
 
 from loopy.bus.client import Bus, MessageTooLarge
 from loopy.bus.codec import read_record, record_message
+from loopy.bus.plans import PlanStore
 from loopy.bus.seal import Sealer
 from loopy.bus.streams import ATTEMPTS, EVENTS, RUNS
 from loopy.clock import Clock
-from loopy.compiler.plan import Plan
 from loopy.kit.metrics import LIMIT_REFUSALS, RUNS_ENDED, UNMEASURED, Metrics
 from loopy.runs.effects import (
     Effect,
@@ -26,7 +26,7 @@ from loopy.runs.effects import (
     StartTimer,
 )
 from loopy.runs.records import RunEnded, RunFailed, RunStarted
-from loopy.runs.spending import Excess, excess, left
+from loopy.runs.spending import Excess
 from loopy_services.dispatcher import core
 from loopy_services.dispatcher.slots import Slots
 from loopy_services.dispatcher.spending import Spending
@@ -37,11 +37,10 @@ log = structlog.get_logger()
 class Performer:
     """Publishes what must exist in a run."""
 
-    def __init__(self, bus: Bus, plan: Plan, sealer: Sealer, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
-        self.slots = Slots(bus, plan, clock, metrics)
-        self.spending = Spending(bus, plan)
+    def __init__(self, bus: Bus, plans: PlanStore, sealer: Sealer, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
+        self.slots = Slots(bus, plans, clock, metrics)
+        self.spending = Spending(bus, plans)
         self._bus = bus
-        self._limits = plan.limits
         self._sealer = sealer
         self._clock = clock
         self._metrics = metrics
@@ -83,14 +82,12 @@ class Performer:
         """Ask for an attempt. One whose inputs add up to more than a message can hold, or that a limit keeps from
         beginning, has failed instead."""
         subjects, attempt = self._bus.subjects, effect.attempt
-        spent = await self.spending.spent(attempt)
-        if spent is not None:
-            reached = excess(self._limits, attempt.workflow, spent)
-            if reached is not None:
-                await self._withhold(effect, reached)
-                return
-            most = left(self._limits, attempt.workflow, spent, attempt.spend_usd)
-            attempt = msgspec.structs.replace(attempt, spend_usd=most)
+        allowance = await self.spending.allowance(attempt)
+        if isinstance(allowance, Excess):
+            await self._withhold(effect, allowance)
+            return
+        if allowance != attempt.spend_usd:
+            attempt = msgspec.structs.replace(attempt, spend_usd=allowance)
         if attempt.step in alone and core.may_be_carried(started, attempt):
             attempt = self._sealer.sealed(attempt)
         try:

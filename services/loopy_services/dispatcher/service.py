@@ -21,7 +21,7 @@ async def serve(host: Host) -> None:
     await plans.store()
     sealer, steering = await shared_sealer(bus), Steering(bus)
     await steering.load()
-    performer = Performer(bus, host.plan, sealer, host.clock, host.metrics)
+    performer = Performer(bus, plans, sealer, host.clock, host.metrics)
     await performer.spending.load()
     await performer.slots.see_to_all()
     decider = RunDecider(bus, plans, performer, sealer, steering, host.clock)

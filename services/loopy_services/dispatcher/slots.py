@@ -9,10 +9,10 @@ from collections import OrderedDict
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_record, record_message
+from loopy.bus.plans import PlanStore
 from loopy.bus.streams import RUNS, SLOTS
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
-from loopy.compiler.plan import Plan
 from loopy.kit.metrics import LIMIT_REFUSALS, RUNS_ENDED, UNMEASURED, Metrics
 from loopy.runs.records import RunAdmitted, RunEnded, RunFailed, Slot
 from loopy.runs.slots import SLOT_QUEUE, Place, Queue, crowded_out, limits_of
@@ -25,14 +25,15 @@ MOST_SEEN_TO = 20_000
 class Slots:
     """Has runs wait for their slots, admits them, and lets others have what they held.
 
-    How many may hold a slot at once is what the plan says that this service was started with.
+    How many may hold a slot at once is what this service's own plan says at the time.
     """
 
-    def __init__(self, bus: Bus, plan: Plan, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
+    def __init__(self, bus: Bus, plans: PlanStore, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
         self._bus = bus
         self._clock = clock
         self._metrics = metrics
-        self._limits = limits_of(plan)
+        self._plans = plans
+        self._limits: tuple[str, dict[str, int]] = ("", {})
         self._lines: OrderedDict[tuple[str, str], Line] = OrderedDict()
         self._seen_to: OrderedDict[tuple[str, str, Place], None] = OrderedDict()
 
@@ -65,11 +66,17 @@ class Slots:
             await self._change(slot, Leave(run, epoch))
 
     async def _change(self, slot: Slot, change: Change) -> Queue:
-        line = self._line(slot)
-        queue = await line.change(change)
+        line, limit = self._line(slot), self._limit(slot)
+        queue = await line.change(change, limit)
         while over := await self._first_that_is_over(queue):
-            queue = await line.change(Leave(over.run, over.epoch))
+            queue = await line.change(Leave(over.run, over.epoch), limit)
         return queue
+
+    def _limit(self, slot: Slot) -> int:
+        """How many may hold a slot; what the plan says no more of keeps the limit with which it was asked for."""
+        if self._limits[0] != self._plans.own_hash:
+            self._limits = (self._plans.own_hash, limits_of(self._plans.own))
+        return self._limits[1].get(slot.name, slot.limit)
 
     async def _first_that_is_over(self, queue: Queue) -> Place | None:
         """See to each that holds the slot, until one turns out to be over; None when all are seen to."""
@@ -104,8 +111,7 @@ class Slots:
     def _line(self, slot: Slot) -> Line:
         name = (slot.name, slot.key)
         if name not in self._lines:
-            limit = self._limits.get(slot.name, slot.limit)
-            self._lines[name] = Line(self._bus, Queue(slot.name, slot.key, limit), limit)
+            self._lines[name] = Line(self._bus, Queue(slot.name, slot.key, slot.limit))
         self._lines.move_to_end(name)
         while len(self._lines) > MOST_LINES:
             self._lines.popitem(last=False)

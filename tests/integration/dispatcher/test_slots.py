@@ -9,6 +9,7 @@ from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import record_message
 from loopy.bus.journal import read_run
+from loopy.bus.plans import PlanStore
 from loopy.bus.streams import SLOTS
 from loopy.clock import SystemClock
 from loopy.compiler.plan import Concurrency, Limits, Plan, Retry, Workflow
@@ -212,7 +213,7 @@ async def test_a_run_that_comes_into_a_queue_after_its_end_holds_up_nobody(bus: 
         await send(bus, "e1")
         await finished_cascade(bus, "e1")
         await queued(bus, 0)
-        late = Slots(bus, of, SystemClock())
+        late = Slots(bus, PlanStore(bus, of), SystemClock())
         await late.enter(ended, "w", 0, (Slot("deploys", "acme", 1),))
         assert await places(bus) == []
         await send(bus, "e2")
