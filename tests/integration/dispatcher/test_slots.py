@@ -14,7 +14,7 @@ from loopy.bus.streams import SLOTS
 from loopy.clock import SystemClock
 from loopy.compiler.plan import Concurrency, Limits, Plan, Retry, Workflow
 from loopy.runs.ids import run_id
-from loopy.runs.records import AttemptSucceeded, RunCancelled, RunResumed, Slot
+from loopy.runs.records import AttemptSucceeded, RunCancelled, RunPaused, RunResumed, Slot
 from loopy_services.dispatcher.lines import read_queue
 from loopy_services.dispatcher.service import serve
 from loopy_services.dispatcher.slots import Slots
@@ -79,10 +79,12 @@ async def requested(bus: Bus, runs: int) -> list[str]:
 
 async def test_of_200_runs_on_a_key_never_more_than_3_are_under_way(bus: Bus) -> None:
     events = [f"e{n}" for n in range(200)]
-    async with serving(serve, bus, project(keyed(3)), replicas=2), executing(bus):
+    async with serving(serve, bus, project(keyed(3)), replicas=2):
         await send(bus, *events)
-        for identity in events:
-            assert [run.outcome for run in (await finished_cascade(bus, identity)).runs] == ["succeeded"]
+        await queued(bus, 200)
+        async with executing(bus):
+            for identity in events:
+                assert [run.outcome for run in (await finished_cascade(bus, identity)).runs] == ["succeeded"]
         await queued(bus, 0)
     assert await most_under_way(bus) == 3
     assert len(await admitted(bus)) == len(await requested_attempts(bus)) == 200
@@ -205,6 +207,25 @@ async def test_a_run_that_failed_gives_its_slot_back_and_waits_again_when_it_is_
         state = await read_run(bus, first)
         assert state is not None
         assert state.admitted
+
+
+async def test_a_run_that_is_paused_keeps_its_slot_and_goes_on_with_it(bus: Bus) -> None:
+    of, first = project(keyed()), run_id("w", "e1")
+    async with serving(serve, bus, of):
+        await send(bus, "e1")
+        await requested(bus, 1)
+        await send(bus, "e2")
+        await queued(bus, 2)
+        for record in (RunPaused(first, "w", 0, NOW, "eve"), RunResumed(first, "w", 1, NOW, "eve")):
+            await bus.publish_once(record_message(bus.subjects, record))
+
+        async def is_admitted_again() -> bool:
+            return await admitted(bus) == [first, first]
+
+        await wait_until(is_admitted_again)
+        assert await places(bus) == [first, run_id("w", "e2")]
+        await succeed(bus, first)
+        assert await requested(bus, 2) == [first, run_id("w", "e2")]
 
 
 async def test_a_run_that_comes_into_a_queue_after_its_end_holds_up_nobody(bus: Bus) -> None:

@@ -10,12 +10,17 @@ from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import record_message
 from loopy.bus.messages import Outgoing
+from loopy.bus.plans import PlanStore
+from loopy.bus.seal import shared_sealer
 from loopy.bus.spending import Entry, Ledger
-from loopy.bus.streams import SPENDING
+from loopy.bus.streams import RUNS, SPENDING
+from loopy.clock import SystemClock
 from loopy.compiler.plan import Budget, Limits, Plan, Retry, Workflow
 from loopy.runs.cascade import Cascade, CascadeRun
+from loopy.runs.decide import decide
 from loopy.runs.ids import run_id
-from loopy.runs.records import AttemptRequested, Event, RunResumed, Usage
+from loopy.runs.records import AttemptRequested, AttemptSucceeded, Event, RunResumed, Usage
+from loopy.runs.state import RunState
 from loopy_services.dispatcher.performing import Performer
 from loopy_services.dispatcher.service import serve
 from tests.support.engine import (
@@ -28,17 +33,20 @@ from tests.support.engine import (
     serving,
     success,
 )
-from tests.support.facts import NOW, emitted, event, plan, step, workflow
+from tests.support.facts import NOW, Facts, emitted, event, plan, step, workflow
 
 CHAIN = workflow(step("a"), step("b", "a"), step("c", "b"))
 
 
 def costing(usd: float, behaviour: Behaviour | None = None) -> Behaviour:
-    """Do the same, for so many dollars."""
+    """Do the same, for so many dollars, and carry back what the request has for it, as executors do."""
 
     def answer(requested: AttemptRequested) -> Answer:
-        usage = Usage(10, 20, usd)
-        return msgspec.structs.replace((behaviour or success())(requested), usage=usage, epoch=requested.epoch)
+        result = (behaviour or success())(requested)
+        result = msgspec.structs.replace(result, usage=Usage(10, 20, usd), epoch=requested.epoch)
+        if isinstance(result, AttemptSucceeded):
+            return msgspec.structs.replace(result, carried=requested.carried)
+        return result
 
     return answer
 
@@ -161,6 +169,25 @@ async def test_a_dispatcher_that_is_lost_between_the_ledger_and_its_decision_cou
     assert sorted(entry.usd for entry in await ledger(bus)) == [0.3, 0.6]
 
 
+async def test_an_attempt_that_was_asked_for_before_the_limit_was_reached_goes_on(bus: Bus) -> None:
+    of, facts = project(CHAIN, cascade_usd=1.0), Facts(CHAIN)
+    plans = PlanStore(bus, of)
+    performer = Performer(bus, plans, await shared_sealer(bus), SystemClock())
+    begun = decide(CHAIN, RunState(facts.run), facts.started(), NOW)
+    await performer.perform(facts.started(), begun)
+    entry = Entry("e1", "other", "r", 2.0, NOW.date().isoformat())
+    subject = bus.subjects.spend("e1", entry.date, "r", "z", 0, 1)
+    await bus.publish_once(Outgoing(subject, msgspec.json.encode(entry)))
+    again = Performer(bus, plans, await shared_sealer(bus), SystemClock())
+    await again.perform(facts.started(), begun)
+    assert await bus.last(RUNS, bus.subjects.result(facts.run, "a", 0, 1)) is None
+    other = msgspec.structs.replace(facts.started(), run="r2")
+    await again.perform(other, decide(CHAIN, RunState("r2"), other, NOW))
+    failed = await bus.last(RUNS, bus.subjects.result("r2", "a", 0, 1))
+    assert failed is not None
+    assert [attempt.run for attempt in await requested_attempts(bus)] == [facts.run]
+
+
 async def test_sums_are_the_same_whether_they_were_followed_or_read(bus: Bus) -> None:
     of, late = project(CHAIN, cascade_usd=10), Ledger(bus)
     async with serving(serve, bus, of), executing(bus, {"a": costing(0.1), "b": costing(0.2), "c": costing(0.7)}):
@@ -170,3 +197,5 @@ async def test_sums_are_the_same_whether_they_were_followed_or_read(bus: Bus) ->
     spent = await late.spent("e1", run_id("w", "e1"), now, await bus.position(SPENDING))
     assert (spent.cascade, spent.run, spent.day) == (10**9, 10**9, 10**9)
     assert (await late.spent("e2", "r", now, 0)).cascade == 0
+    long_ago = await late.spent("e1", "r", now - timedelta(days=9), 0)
+    assert (long_ago.date, long_ago.day) == (spent.date, 10**9)
