@@ -146,9 +146,7 @@ def _resumed(state: RunState, record: RunResumed) -> RunState:
     """
     again = {name: StepState(epoch=record.epoch, edits=_amended(state.step(name), record)) for name in record.steps}
     steps, admitted = {**state.steps, **again}, not _slots(state)
-    return msgspec.structs.replace(
-        state, epoch=record.epoch, admitted=admitted, paused=None, failed=None, steps=steps
-    )
+    return msgspec.structs.replace(state, epoch=record.epoch, admitted=admitted, paused=None, failed=None, steps=steps)
 
 
 def _amended(step: StepState, record: RunResumed) -> dict[str, Data]:
