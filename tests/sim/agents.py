@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+from zlib import crc32
 
 from loopy.agents.harness import Assignment, Harness, HarnessError, Reply
 from loopy.agents.installed import Runtimes
+from loopy.runs.records import AttemptRequested, Usage
 from loopy.sandboxes.provider import SandboxSession
 from tests.sim.entries import Execution
 from tests.sim.history import History
@@ -46,14 +48,22 @@ class SimulatedAgent:
         return self._rng.uniform(0.01, 3.0) if self._rng.random() < 0.8 else self._rng.uniform(4.0, 12.0)
 
     def _answer(self, assignment: Assignment) -> Reply | HarnessError:
+        usage = Usage(spend_usd=_spend_of(assignment.attempt))
         if self._rng.random() < self._failing:
-            return HarnessError("no_answer", "it did not feel like it", retryable=self._rng.random() < 0.8)
+            retryable = self._rng.random() < 0.8
+            return HarnessError("no_answer", "it did not feel like it", retryable=retryable, usage=usage)
         output = {"n": self._rng.randint(0, 9) if self._rng.random() > self._failing / 3 else "a lot"}
         emits = {emission.event: self._payloads() for emission in assignment.step.emits}
-        return Reply(output, emits)
+        return Reply(output, emits, usage)
 
     def _payloads(self) -> list[dict[str, int]]:
         return [{"n": self._rng.randint(0, 9)} for _ in range(self._rng.randint(0, 2))]
+
+
+def _spend_of(attempt: AttemptRequested) -> float:
+    """What an attempt costs: nothing, or up to half a dollar; the same, however often it is executed."""
+    whose = f"{attempt.run} {attempt.step} {attempt.epoch} {attempt.attempt}"
+    return max(0, crc32(whose.encode()) % 9 - 3) / 10
 
 
 class OneRuntime(Runtimes):

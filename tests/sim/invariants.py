@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from loopy.runs.ids import firing_id, run_id, sensed_id
 from loopy.runs.records import RunEnded, RunFailed
-from tests.sim import attempts, steered
+from tests.sim import attempts, limits, steered
 from tests.sim.entries import Entry
 from tests.sim.history import History
 from tests.sim.journal import Journal
@@ -29,7 +29,9 @@ def everything_settles(history: History) -> Iterator[str]:
 
 def stored_once(history: History) -> Iterator[str]:
     """Each subject has one message: one route an event, one request and one result an attempt, one end a run."""
-    counts = Counter((e.stream, e.kept.subject) for e in history.entries if e.stream not in ("TIMER", "EVT", "LEASE"))
+    counts = Counter(
+        (e.stream, e.kept.subject) for e in history.entries if e.stream not in ("TIMER", "EVT", "LEASE", "SLOT")
+    )
     counts += Counter((e.stream, e.kept.subject) for e in history.of("EVT") if e.kept.sequence not in history.planted)
     for (stream, subject), count in counts.items():
         if count > 1:
@@ -58,7 +60,7 @@ def every_run_comes_to_an_end(history: History) -> Iterator[str]:
 
 def the_right_runs_start(history: History) -> Iterator[str]:
     """An event starts the workflows that wait for it, and no cascade exceeds its limits."""
-    limits = history.plan.limits
+    most = history.plan.limits
     runs: Counter[str] = Counter()
     for route in history.routed.values():
         runs[route.cascade] += len(route.runs)
@@ -70,10 +72,10 @@ def the_right_runs_start(history: History) -> Iterator[str]:
         if route.type != "cron" and given != wanted:
             yield f"event {route.event} leads to {sorted(given)} instead of {sorted(wanted)}"
     for cascade, count in runs.items():
-        if count > limits.cascade_runs:
-            yield f"cascade {cascade} has {count} runs, but may have {limits.cascade_runs}"
+        if count > most.cascade_runs:
+            yield f"cascade {cascade} has {count} runs, but may have {most.cascade_runs}"
     for _, event in history.events:
-        if event.hops > limits.cascade_hops and history.routed[event.id].runs:
+        if event.hops > most.cascade_hops and history.routed[event.id].runs:
             yield f"event {event.id} is {event.hops} hops away and still started runs"
 
 
@@ -141,6 +143,10 @@ INVARIANTS: tuple[Invariant, ...] = (
     steered.nothing_begins_in_a_paused_run,
     steered.nobody_works_for_a_cancelled_run,
     steered.cancelled_runs_end_as_cancelled,
+    limits.runs_wait_for_their_slots,
+    limits.no_more_are_under_way_than_a_slot_allows,
+    limits.what_was_spent_is_counted_once,
+    limits.nothing_begins_beyond_a_limit_of_spend,
     schedules_fire_once,
     nothing_is_set_aside,
 )

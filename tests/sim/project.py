@@ -6,6 +6,7 @@ import msgspec
 
 from loopy.compiler.plan import (
     Agent,
+    Concurrency,
     CronTrigger,
     Emission,
     EventTrigger,
@@ -66,6 +67,33 @@ def project_of(rng: random.Random) -> Project:
         planted=("p0",) if rng.random() < 0.15 else (),
         lasts_s=rng.choice([130.0, 190.0]) if scheduled else rng.choice([20.0, 60.0]),
     )
+
+
+def with_limits(project: Project, rng: random.Random) -> Project:
+    """The same project, with slots that its runs need in some simulations, and limits of spend in some."""
+    plan, limits = project.plan, project.plan.limits
+    if rng.random() < 0.35:
+        shared = rng.choice(["deploys", ""])
+        workflows = {name: _with_slots(rng, workflow, shared) for name, workflow in plan.workflows.items()}
+        most = {name: rng.randint(1, 2) for name in workflows if rng.random() < 0.4}
+        plan = msgspec.structs.replace(plan, workflows=workflows)
+        limits = msgspec.structs.replace(limits, workflow_concurrency=most)
+    if rng.random() < 0.3:
+        limits = msgspec.structs.replace(
+            limits,
+            cascade_usd=rng.choice([None, 0.5, 1.5]),
+            workflow_usd={"main": rng.choice([0.3, 1.0])} if rng.random() < 0.4 else {},
+            day_usd=rng.choice([None, None, 3.0]),
+        )
+    return msgspec.structs.replace(project, plan=msgspec.structs.replace(plan, limits=limits))
+
+
+def _with_slots(rng: random.Random, workflow: Workflow, shared: str) -> Workflow:
+    if rng.random() < 0.3:
+        return workflow
+    key = rng.choice(["", "{{ event.n }}"]) if workflow.name != "cron" else ""
+    concurrency = Concurrency(shared or workflow.name, key, 1 if shared else rng.randint(1, 2))
+    return msgspec.structs.replace(workflow, concurrency=concurrency)
 
 
 def _workflow(rng: random.Random, name: str, trigger: EventTrigger | CronTrigger, size: int) -> Workflow:

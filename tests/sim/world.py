@@ -47,7 +47,7 @@ from tests.sim.entries import Due, Entry, Loss
 from tests.sim.history import History
 from tests.sim.loop import Stuck, run_virtually
 from tests.sim.people import People
-from tests.sim.project import Project, project_of
+from tests.sim.project import Project, project_of, with_limits
 from tests.sim.weather import CALM, SkewedClock, Storm, Weather
 
 START = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
@@ -164,7 +164,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.storm = Storm.of(self.rng)
-        self.project: Project = project_of(self.rng)
+        self.project: Project = with_limits(project_of(self.rng), random.Random(f"limits {seed}"))
         self.clock = VirtualClock(START)
         self.server = MemoryServer(self.clock)
         self.server.lag = self._lag

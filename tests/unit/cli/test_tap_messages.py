@@ -64,6 +64,8 @@ def test_everything_can_be_tapped() -> None:
         "TIMER",
         "PLAN",
         "LEASE",
+        "SLOT",
+        "SPEND",
         "CONTROL",
         "DEAD",
     ]

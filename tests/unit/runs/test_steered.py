@@ -170,10 +170,10 @@ def test_a_run_waits_for_its_slots_and_gives_them_back_when_it_is_over() -> None
     ]
 
 
-def test_a_run_with_slots_that_is_paused_keeps_them() -> None:
+def test_a_run_with_slots_that_was_paused_asks_for_them_again_and_goes_on_once_it_has_them() -> None:
     f = Facts(CHAIN)
-    facts: list[Record] = [f.started(SLOT), f.paused(), f.admitted(), f.resumed(1)]
-    assert transcript(CHAIN, facts) == [["queue for deploys"], [], [], ["request a.1"]]
+    facts: list[Record] = [f.started(SLOT), f.paused(), f.admitted(), f.resumed(1), f.admitted(1)]
+    assert transcript(CHAIN, facts) == [["queue for deploys"], [], [], ["queue for deploys"], ["request a.1"]]
 
 
 @pytest.mark.parametrize(("spends", "attempts"), [((3.0, 1.5), 2), ((1.0, 1.0, 1.0), 3)])
