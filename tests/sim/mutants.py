@@ -15,24 +15,27 @@ from loopy.bus import client, consumer, leases, writing
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_record
 from loopy.bus.messages import Ack, Message, Outgoing, Stored, Verdict
+from loopy.bus.spending import entry_message
 from loopy.bus.streams import RUNS
 from loopy.bus.subjects import Subjects
 from loopy.bus.transport import Transport
 from loopy.compiler.plan import Step, Workflow
-from loopy.runs import decide, emissions, standing
+from loopy.runs import decide, emissions, route, standing
 from loopy.runs.effects import Effect
 from loopy.runs.emissions import emissions as real_emissions
 from loopy.runs.records import AttemptRequested, AttemptSucceeded, Data, Emitted, Record
 from loopy.runs.standing import Standing, StepStanding
 from loopy.runs.state import RunState, StepState, fold
 from loopy_services.dispatcher import runs as dispatcher_runs
+from loopy_services.dispatcher import spending as dispatcher_spending
 from loopy_services.dispatcher.events import EventRouter
 from loopy_services.dispatcher.performing import Performer
+from loopy_services.dispatcher.slots import Slots
 from loopy_services.executor import core as executor_core
 from loopy_services.executor.service import Executor
 from loopy_services.ingress.sensing import Sensing
 from loopy_services.scheduler.marks import Marks
-from tests.sim import attempts, invariants, schedules
+from tests.sim import attempts, invariants, limits, schedules
 from tests.sim.invariants import Invariant
 
 
@@ -143,6 +146,13 @@ async def _always(*_: object) -> bool:
 
 def _free(ours: leases.Holder, found: Message | None) -> leases.Free:
     return leases.Free(found.sequence if found is not None else 0)
+
+
+def _entered_anew(*arguments: Any) -> Outgoing:
+    entry = entry_message(*arguments)
+    tokens = entry.subject.split(".")
+    tokens[-5] = f"day-{next(_numbers)}"
+    return msgspec.structs.replace(entry, subject=".".join(tokens))
 
 
 async def _nothing(*_: object) -> None:
@@ -258,6 +268,40 @@ MUTANTS = (
             (executor_core, "settling_facts", _results_alone),
         ),
         likely=(117,),
+    ),
+    Mutant(
+        "a slot has one holder more than it may have",
+        limits.no_more_are_under_way_than_a_slot_allows,
+        ((Slots, "_limit", lambda _, slot: slot.limit + 1),),
+        likely=(1,),
+    ),
+    Mutant(
+        "a run does not ask for slots",
+        limits.runs_wait_for_their_slots,
+        ((route, "slots_of", lambda *_: ()),),
+    ),
+    Mutant(
+        "nobody gives a slot back",
+        invariants.every_run_comes_to_an_end,
+        ((Slots, "leave", _nothing),),
+        likely=(1,),
+    ),
+    Mutant(
+        "a run that is over is let in",
+        invariants.every_run_comes_to_an_end,
+        ((Slots, "_is_over", _never),),
+        likely=(),
+    ),
+    Mutant(
+        "what an attempt cost is counted anew each time",
+        limits.what_was_spent_is_counted_once,
+        ((dispatcher_spending, "entry_message", _entered_anew),),
+    ),
+    Mutant(
+        "limits of spend are not looked at",
+        limits.nothing_begins_beyond_a_limit_of_spend,
+        ((dispatcher_spending, "excess", lambda *_: None),),
+        likely=(16,),
     ),
     Mutant(
         "a scheduler counts from its start",
