@@ -290,7 +290,7 @@ MUTANTS = (
         "a run that is over is let in",
         invariants.every_run_comes_to_an_end,
         ((Slots, "_is_over", _never),),
-        likely=(),
+        likely=(4,),
     ),
     Mutant(
         "what an attempt cost is counted anew each time",

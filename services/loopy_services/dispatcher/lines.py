@@ -67,6 +67,10 @@ class Line:
                 raise
             return self._known[0]
 
+    def is_full(self, queue: Queue) -> bool:
+        """Whether a queue takes no more."""
+        return len(queue.places) >= self._capacity
+
     async def _stored(self, batch: list[Change]) -> tuple[Queue, int]:
         """Every change is stored behind the queue that it was made to, even one that changes nothing: then nobody's
         write is overlooked that a read did not show yet."""

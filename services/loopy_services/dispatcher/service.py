@@ -23,7 +23,6 @@ async def serve(host: Host) -> None:
     await steering.load()
     performer = Performer(bus, plans, sealer, host.clock, host.metrics)
     await performer.spending.load()
-    await performer.slots.see_to_all()
     decider = RunDecider(bus, plans, performer, sealer, steering, host.clock)
     router = EventRouter(bus, host.plan, plans, decider, host.clock, host.metrics)
     work = (
@@ -32,7 +31,8 @@ async def serve(host: Host) -> None:
         (DISPATCHER_TIMERS, decider.on_timer),
     )
     async with asyncio.TaskGroup() as group:
-        following = [group.create_task(each.follow()) for each in (steering, performer.spending)]
+        beside = [group.create_task(each.follow()) for each in (steering, performer.spending)]
+        beside.append(group.create_task(performer.slots.see_to_all()))
         consuming = [
             group.create_task(
                 bus.consume(consumer, handler, in_flight=IN_FLIGHT, stopping=host.stopping, grace_s=grace_s)
@@ -41,5 +41,5 @@ async def serve(host: Host) -> None:
         ]
         host.ready()
         await asyncio.wait(consuming)
-        for task in following:
+        for task in beside:
             task.cancel()

@@ -53,11 +53,8 @@ class Slots:
         queue = await self._change(first, Enter(Place(run, workflow, epoch, 0, tuple(rest))))
         if queue.place_of(run) is not None:
             return True
-        if not await self._is_over(run, epoch):
-            ended = crowded_out(run, workflow, queue, self._clock.now())
-            if (await self._bus.publish_once(record_message(self._bus.subjects, ended))).first:
-                self._metrics.add(RUNS_ENDED, workflow, ended.outcome)
-                self._metrics.add(LIMIT_REFUSALS, SLOT_QUEUE)
+        if self._line(first).is_full(queue) and not await self._is_over(run, epoch):
+            await self._end(crowded_out(run, workflow, queue, self._clock.now()))
         return False
 
     async def leave(self, run: str, epoch: int, slots: tuple[Slot, ...]) -> None:
@@ -98,6 +95,11 @@ class Slots:
         admitted = RunAdmitted(place.run, place.workflow, place.epoch, self._clock.now())
         await self._bus.publish_once(record_message(self._bus.subjects, admitted))
         return True
+
+    async def _end(self, ended: RunEnded) -> None:
+        if (await self._bus.publish_once(record_message(self._bus.subjects, ended))).first:
+            self._metrics.add(RUNS_ENDED, ended.workflow, ended.outcome)
+            self._metrics.add(LIMIT_REFUSALS, SLOT_QUEUE)
 
     async def _is_over(self, run: str, epoch: int) -> bool:
         """Whether a run has ended, or failed in this epoch or later: then its slots are given back, or were."""
