@@ -3,8 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 
+from loopy.bus.blobs import Blobs
+from loopy.bus.claims import CLAIM_HEADER, ValueLimits
 from loopy.bus.connection import Connection
 from loopy.bus.consumer import Consumption
 from loopy.bus.dead import DeadMessage, dead_message
@@ -20,28 +23,39 @@ from loopy.bus.writing import publish_after, publish_once
 
 __all__ = ["Bus", "BusError", "MessageTooLarge"]
 
+_LIMITS = ValueLimits()
+
 
 class Bus:
     """One namespace on one NATS server (or cluster) with JetStream.
 
+    A payload beyond `limits.claim_bytes` is stored beside its message, in a blob, and who reads or consumes the message
+    is given the payload: nobody above the bus knows of that. One whose blob is lost is read as it is stored, which
+    nothing can decode, and is set aside where it is consumed.
+
     `set_aside` counts the dead letters that were written here, by consumer and reason.
     """
 
-    def __init__(self, connection: Transport, subjects: Subjects) -> None:
+    def __init__(self, connection: Transport, subjects: Subjects, limits: ValueLimits = _LIMITS) -> None:
         self.subjects = subjects
+        self.limits = limits
         self._connection = connection
         self.set_aside: Counter[tuple[str, str]] = Counter()
         self._reader = Reader(connection, subjects)
+        self._blobs = Blobs(connection, subjects)
+        self._unclaimed = subjects.under("plan", "")  # kept for ever, and so longer than any blob
         self._consumptions: list[Consumption] = []
 
     @classmethod
-    async def connect(cls, url: str, *, namespace: str = DEFAULT_NAMESPACE, name: str) -> "Bus":
+    async def connect(
+        cls, url: str, *, namespace: str = DEFAULT_NAMESPACE, name: str, limits: ValueLimits = _LIMITS
+    ) -> "Bus":
         """Connect as `name`, which the server shows to operators.
 
         BusError when the server cannot be reached, is older than 2.12 or has no JetStream; NamespaceError.
         """
         subjects = Subjects(namespace)
-        return cls(await Connection.open(url, name), subjects)
+        return cls(await Connection.open(url, name), subjects, limits)
 
     async def close(self) -> None:
         """Send what is still to be sent, and close for good."""
@@ -82,6 +96,11 @@ class Bus:
         """The most bytes of headers and payload that the server takes in one message."""
         return self._connection.max_payload
 
+    @property
+    def largest_value(self) -> int:
+        """The most bytes of payload that may be stored, in a message or beside it."""
+        return self.limits.largest_value_bytes
+
     async def provision(self, *, replicas: int = 1, pools: Sequence[str] = ("default",)) -> None:
         """Create or update the namespace's streams and consumers; harmless when done again. BusError."""
         await provision(self._connection, self.subjects, replicas, pools)
@@ -92,6 +111,8 @@ class Bus:
         Waits through outages, and while the stream is full, until the message is stored. BusError when it never can
         be (MessageTooLarge before anything is sent), or when the connection is closed for good.
         """
+        if len(message.payload) > self.limits.in_message(self.max_payload):
+            message = await self._with_claim(message)
         return await publish_once(self._connection, message)
 
     async def publish_after(self, message: Outgoing, *, scope: str, sequence: int) -> Stored | None:
@@ -99,32 +120,49 @@ class Bus:
 
         None when something newer is there. After an outage that may be this very message: read, then decide anew.
         """
+        if len(message.payload) > self.limits.in_message(self.max_payload):
+            message = await self._with_claim(message)
         return await publish_after(self._connection, message, scope, sequence)
 
     async def last(self, stream: Stream, subject: str) -> Message | None:
         """The newest message of a subject, which may hold wildcards; None when there is none."""
-        return await self._reader.last(stream, subject)
+        message = await self._reader.last(stream, subject)
+        return message if message is None else await self._whole(message)
 
     async def last_each(self, stream: Stream, filters: Sequence[str]) -> list[Message]:
         """The newest message of every subject that matches one of the filters, by sequence.
 
         On a cluster it may lag behind a write that was just acknowledged: compare sequences where that matters.
         """
-        return await self._reader.last_each(stream, filters)
+        messages = await self._reader.last_each(stream, filters)
+        return [await self._whole(message) if CLAIM_HEADER in message.headers else message for message in messages]
 
-    def read(
+    async def read(
         self, stream: Stream, filters: Sequence[str], *, after: int = 0, follow: bool = False
     ) -> AsyncGenerator[Message]:
         """Every message that matches, behind sequence `after`, in order, each once, through reconnects.
 
         Ends at the stream's end, or goes on for ever with `follow`. Filters may not overlap (BusError).
         """
-        return self._reader.read(stream, filters, after, follow=follow)
+        async with aclosing(self._reader.read(stream, filters, after, follow=follow)) as messages:
+            async for message in messages:
+                yield await self._whole(message) if CLAIM_HEADER in message.headers else message
 
     async def watch(self, pattern: str) -> AsyncGenerator[Message]:
         """What is published on a pattern of subjects from now on, at most once: what passes in an outage is missed."""
         async for message in self._connection.messages(pattern):
-            yield watched(message, datetime.now(UTC))
+            yield await self._whole(watched(message, datetime.now(UTC)))
+
+    async def redeem(self, message: Message) -> Message:
+        """A message that still has its claim, with its payload. LostBlob, Undecodable, BusError."""
+        return await self._blobs.redeem(message)
+
+    async def delete_blob(self, message: Message) -> None:
+        """Delete the blob that a message claims, for when the message itself is deleted. BusError.
+
+        Nothing when it claims none, or another's: one that was put back for its consumer does.
+        """
+        await self._blobs.delete(message)
 
     async def position(self, stream: Stream) -> int:
         """The sequence of the stream's newest message, ever; 0 when it never had one."""
@@ -149,9 +187,22 @@ class Bus:
             await publish_once(self._connection, dead_message(self.subjects, dead, self.max_payload))
             self.set_aside[consumer.name, dead.reason] += 1
 
-        consumption = Consumption(self._connection, self.subjects, consumer, handler, in_flight=in_flight, bury=bury)
+        given = self._blobs.redeeming(handler)
+        consumption = Consumption(self._connection, self.subjects, consumer, given, in_flight=in_flight, bury=bury)
         self._consumptions.append(consumption)
         try:
             await consumption.run(stopping, grace_s)
         finally:
             self._consumptions.remove(consumption)
+
+    async def _with_claim(self, message: Outgoing) -> Outgoing:
+        """What is to be published of a message with a large payload, once that is stored. MessageTooLarge, BusError."""
+        size, most = len(message.payload), self.largest_value
+        if message.subject.startswith(self._unclaimed):
+            return message
+        if size > most:
+            raise MessageTooLarge(message.subject, "payload", size, most, "LOOPY_LARGEST_VALUE_BYTES allows")
+        return await self._blobs.put(message)
+
+    async def _whole(self, message: Message) -> Message:
+        return await self._blobs.redeem_if_possible(message)

@@ -18,7 +18,8 @@ class Outgoing(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True):
     """A message as it is stored. `deliveries` counts how often this consumer was given it (0: read, not consumed).
 
-    `replay` is the sequence of the message by which this one, set aside before, was put back; 0: it was not.
+    `replay` is the sequence of the message by which this one, set aside before, was put back; 0: it was not. `blob` is
+    the name of the blob in which its payload lies, "" when it lay in the message itself.
     """
 
     stream: str
@@ -29,6 +30,7 @@ class Message(msgspec.Struct, frozen=True):
     time: datetime
     deliveries: int = 0
     replay: int = 0
+    blob: str = ""
 
 
 class Stored(msgspec.Struct, frozen=True):

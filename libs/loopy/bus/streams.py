@@ -27,7 +27,7 @@ MAX_ACK_PENDING = 20_000
 class Stream(msgspec.Struct, frozen=True):
     """A stream: `name` as in `<NAMESPACE>_<NAME>`, the prefixes below the namespace, and what is peculiar to it.
 
-    `max_bytes` is set aside on the server from the start: a namespace takes 9 GiB of what JetStream may use.
+    `max_bytes` is set aside on the server from the start: a namespace takes 11 GiB of what JetStream may use.
     """
 
     name: str
@@ -64,7 +64,9 @@ PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER)
 LEASES = Stream("LEASE", ("lease",), 1024 * MIB, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
 CONTROL = Stream("CONTROL", ("control", "key"), 64 * MIB, FOR_EVER)
 DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)
-STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, CONTROL, DEAD)
+# Kept a day longer than any message that claims one.
+BLOBS = Stream("BLOB", ("blob",), 2048 * MIB, KEEP_S + DAY_S)
+STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, CONTROL, DEAD, BLOBS)
 
 # What lies below these prefixes is shown to nobody.
 SECRET = ("key",)

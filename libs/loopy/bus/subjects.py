@@ -21,6 +21,7 @@
     <ns>.dead.<stream>.<sequence>               messages set aside, with the reason
     <ns>.settled.<stream>.<sequence>            what became of one: it was replayed or dropped, by whom
     <ns>.replay.<subject>.<sequence>            one put back for the consumer of its subject
+    <ns>.blob.<owner>.<sha256>.<bytes>.<n>      a chunk of a payload that is too large for its message
     <ns>.tap.evt.<Type tokens>.<event id>       a copy of each stored event, for those who watch
 
 Names of steps, workflows and sensors are tokens as they stand (the compiler sees to it); ids from outside are escaped.
@@ -194,6 +195,14 @@ class Subjects(msgspec.Struct, frozen=True):
     def plan(self, plan: str) -> str:
         """A compiled project, by its hash."""
         return self.under("plan", plan)
+
+    def chunk(self, blob: str, number: int) -> str:
+        """One chunk of a blob."""
+        return self.under("blob", blob, str(number))
+
+    def blobs(self, owner: str) -> str:
+        """The filter that selects every chunk of an owner's blobs."""
+        return self.under("blob", owner, ">")
 
     def dead(self, stream: str, sequence: int) -> str:
         """A message of a stream that was set aside."""

@@ -78,7 +78,7 @@ class EventRouter:
         """The event of a message, and why a plan does not let it in, if so."""
         if not self._is_firing(message):
             event = read_event(self._bus.subjects, message)
-            return event, admit(plan, event) or oversize(event, self._bus.max_payload)
+            return event, admit(plan, event) or oversize(event, self._bus.largest_value)
         firing = read_firing(message)
         event = firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
         return event, admit_firing(plan, firing.schedule)

@@ -163,9 +163,9 @@ class Executor:
         return record_message(self._bus.subjects, fact)
 
     def _publishable(self, fact: AttemptSucceeded) -> Outgoing:
-        """The fact's message. HarnessError when it is larger than the server accepts."""
+        """The fact's message. HarnessError when it is larger than what may be stored."""
         message = self._message(fact)
-        core.hold_size(len(message.payload), self._bus.max_payload)
+        core.hold_size(len(message.payload), self._bus.largest_value)
         return message
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from loopy.bus.memory.wildcards import matches_any
+from loopy.bus.memory.wildcards import matches, matches_any
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -88,10 +88,11 @@ class MemoryStream:
         if not sequences:
             del self._sequences[kept.subject]
 
-    def purge(self) -> None:
-        """Forget every message."""
-        for sequence in list(self.messages):
-            self.remove(sequence)
+    def purge(self, wanted: str = ">") -> None:
+        """Forget every message that a filter selects."""
+        for sequence, kept in list(self.messages.items()):
+            if matches(wanted, kept.subject):
+                self.remove(sequence)
 
     def last_each(self, filters: Iterable[str], upto: int | None = None) -> list[Kept]:
         """The newest message of every subject that a filter selects, by sequence.
