@@ -160,7 +160,7 @@ class Settings(msgspec.Struct, frozen=True):
         int,
         _says(
             "be a number of bytes, 65536 or more",
-            "The largest event, output or webhook body. A larger output fails its attempt, a larger event is set aside.",
+            "The largest event, output or webhook body. A larger output is a failure, a larger event is set aside.",
             ge=64 << 10,
         ),
     ] = ValueLimits().largest_value_bytes
