@@ -16,7 +16,7 @@ from loopy.bus.incoming import watched
 from loopy.bus.messages import Handler, Message, Outgoing, Stored
 from loopy.bus.provisioning import provision
 from loopy.bus.reading import Reader
-from loopy.bus.streams import Consumer, Stream, consumer_name, stream_name
+from loopy.bus.streams import ENDLESS, Consumer, Stream, consumer_name, stream_name
 from loopy.bus.subjects import DEFAULT_NAMESPACE, Subjects
 from loopy.bus.transport import Transport
 from loopy.bus.writing import publish_after, publish_once
@@ -43,7 +43,8 @@ class Bus:
         self.set_aside: Counter[tuple[str, str]] = Counter()
         self._reader = Reader(connection, subjects)
         self._blobs = Blobs(connection, subjects)
-        self._unclaimed = subjects.under("plan", "")  # kept for ever, and so longer than any blob
+        # What is kept for ever is kept longer than any blob.
+        self._unclaimed = tuple(subjects.under(prefix, "") for stream in ENDLESS for prefix in stream.prefixes)
         self._consumptions: list[Consumption] = []
 
     @classmethod

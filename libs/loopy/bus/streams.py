@@ -67,6 +67,7 @@ DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)
 # Kept a day longer than any message that claims one.
 BLOBS = Stream("BLOB", ("blob",), 2048 * MIB, KEEP_S + DAY_S)
 STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, CONTROL, DEAD, BLOBS)
+ENDLESS = tuple(stream for stream in STREAMS if stream.keep_s == FOR_EVER)
 
 # What lies below these prefixes is shown to nobody.
 SECRET = ("key",)
