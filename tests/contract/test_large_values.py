@@ -65,6 +65,7 @@ async def test_a_large_value_lies_in_chunks_beside_its_message_and_is_given_to_w
     raw = await stored(bus, subject)
     claim = read_claim(raw.headers)
     assert (raw.payload, claim.size, claim.chunks) == (PLACEHOLDER, len(LARGE), 3)
+    assert max(chunk.time for chunk in await chunks(bus)) <= raw.time, "the blob is stored before its message"
     assert [len(chunk.payload) for chunk in sorted(await chunks(bus), key=lambda chunk: chunk.subject)] == [
         CHUNK_BYTES,
         CHUNK_BYTES,

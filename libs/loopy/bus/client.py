@@ -23,6 +23,8 @@ from loopy.bus.writing import publish_after, publish_once
 
 __all__ = ["Bus", "BusError", "MessageTooLarge"]
 
+# So much fits into a message on any server: most are smaller, and nothing else is asked of those.
+SMALL_BYTES = 16 << 10
 _LIMITS = ValueLimits()
 
 
@@ -39,6 +41,7 @@ class Bus:
     def __init__(self, connection: Transport, subjects: Subjects, limits: ValueLimits = _LIMITS) -> None:
         self.subjects = subjects
         self.limits = limits
+        self._small = min(limits.claim_bytes, SMALL_BYTES)
         self._connection = connection
         self.set_aside: Counter[tuple[str, str]] = Counter()
         self._reader = Reader(connection, subjects)
@@ -112,8 +115,8 @@ class Bus:
         Waits through outages, and while the stream is full, until the message is stored. BusError when it never can
         be (MessageTooLarge before anything is sent), or when the connection is closed for good.
         """
-        if len(message.payload) > self.limits.in_message(self.max_payload):
-            message = await self._with_claim(message)
+        if len(message.payload) > self._small:
+            message = await self._claimed_if_large(message)
         return await publish_once(self._connection, message)
 
     async def publish_after(self, message: Outgoing, *, scope: str, sequence: int) -> Stored | None:
@@ -121,8 +124,8 @@ class Bus:
 
         None when something newer is there. After an outage that may be this very message: read, then decide anew.
         """
-        if len(message.payload) > self.limits.in_message(self.max_payload):
-            message = await self._with_claim(message)
+        if len(message.payload) > self._small:
+            message = await self._claimed_if_large(message)
         return await publish_after(self._connection, message, scope, sequence)
 
     async def last(self, stream: Stream, subject: str) -> Message | None:
@@ -196,10 +199,10 @@ class Bus:
         finally:
             self._consumptions.remove(consumption)
 
-    async def _with_claim(self, message: Outgoing) -> Outgoing:
-        """What is to be published of a message with a large payload, once that is stored. MessageTooLarge, BusError."""
+    async def _claimed_if_large(self, message: Outgoing) -> Outgoing:
+        """What is to be published of a message, its payload stored first if it is large. MessageTooLarge, BusError."""
         size, most = len(message.payload), self.largest_value
-        if message.subject.startswith(self._unclaimed):
+        if size <= self.limits.in_message(self.max_payload) or message.subject.startswith(self._unclaimed):
             return message
         if size > most:
             raise MessageTooLarge(message.subject, "payload", size, most, "LOOPY_LARGEST_VALUE_BYTES allows")
