@@ -29,6 +29,7 @@ class History:
         self.losses: list[Loss] = []
         self.failures: list[str] = []
         self.planted: set[int] = set()  # sequences of stream EVT
+        self.without_value: list[str] = []  # subjects of messages whose payload was not there when they were stored
         self.scheduling: Due | None = None
         self.settled = False
 

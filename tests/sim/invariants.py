@@ -36,6 +36,11 @@ def stored_once(history: History) -> Iterator[str]:
             yield f"{stream} has {count} messages on {subject}"
 
 
+def large_values_are_there_before_their_messages(history: History) -> Iterator[str]:
+    """Whoever finds a message whose payload lies in a blob finds the blob."""
+    yield from (f"{subject} was stored before its payload" for subject in history.without_value)
+
+
 def every_event_is_routed(history: History) -> Iterator[str]:
     """Every event and firing is routed, and starts exactly the runs that its route names."""
     firings = history.subjects_of("EVT", "firing", "cron")
@@ -127,6 +132,7 @@ def nothing_is_set_aside(history: History) -> Iterator[str]:
 INVARIANTS: tuple[Invariant, ...] = (
     everything_settles,
     stored_once,
+    large_values_are_there_before_their_messages,
     every_event_is_routed,
     every_run_comes_to_an_end,
     the_right_runs_start,
@@ -147,6 +153,7 @@ INVARIANTS: tuple[Invariant, ...] = (
 
 
 def breaches(history: History) -> list[str]:
-    """Every breach of every invariant. Without rest, only that is told: all else would follow from it."""
-    restless = [f"everything_settles: {breach}" for breach in everything_settles(history)]
-    return restless or [f"{each.__name__}: {breach}" for each in INVARIANTS for breach in each(history)]
+    """Every breach of every invariant. Without rest, or without values, only that is told: all else follows from it."""
+    first = (everything_settles, large_values_are_there_before_their_messages)
+    grave = [f"{each.__name__}: {breach}" for each in first for breach in each(history)]
+    return grave or [f"{each.__name__}: {breach}" for each in INVARIANTS for breach in each(history)]

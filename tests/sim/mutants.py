@@ -12,7 +12,9 @@ import msgspec
 
 from loopy.agents.harness import HarnessError
 from loopy.bus import client, consumer, leases, writing
-from loopy.bus.client import Bus
+from loopy.bus.blobs import Blobs
+from loopy.bus.claims import claim_to, claiming
+from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_record
 from loopy.bus.messages import Ack, Message, Outgoing, Stored, Verdict
 from loopy.bus.streams import RUNS
@@ -91,6 +93,18 @@ async def _while_open(service: Any, work: Awaitable[Any]) -> None:
     await asyncio.gather(working, closed, return_exceptions=True)
 
 
+async def _claimed_before_it_is_there(self: Blobs, message: Outgoing) -> Outgoing:
+    async def store() -> None:
+        with contextlib.suppress(BusError):
+            await _put(self, message)
+
+    task = asyncio.ensure_future(store())
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+    return claiming(message, claim_to(message, self._connection.max_payload))
+
+
+_put = Blobs.put
 _numbers = itertools.count()
 _standing = standing._standing
 _decide = decide.decide
@@ -170,6 +184,11 @@ _handle = Executor.handle
 
 MUTANTS = (
     Mutant("facts are stored again", invariants.stored_once, ((client, "publish_once", _stored_always),)),
+    Mutant(
+        "a message is stored before its large payload",
+        invariants.large_values_are_there_before_their_messages,
+        ((Blobs, "put", _claimed_before_it_is_there),),
+    ),
     Mutant(
         "routes are recorded without regard to the cascade",
         invariants.the_right_runs_start,

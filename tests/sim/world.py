@@ -16,8 +16,8 @@ import structlog
 
 from loopy import events
 from loopy.authoring import Request, Tick
+from loopy.bus import claims, cursor, pull
 from loopy.bus import consumer as consuming
-from loopy.bus import cursor, pull
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import Delivery, delivery_message
@@ -27,7 +27,7 @@ from loopy.bus.memory.stream import Kept, MemoryStream
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.plans import PlanStore
 from loopy.bus.steering import Steering
-from loopy.bus.streams import EVENTS, INGRESS_DELIVERIES, INGRESS_POLLS, executor_consumer, stream_name
+from loopy.bus.streams import BLOBS, EVENTS, INGRESS_DELIVERIES, INGRESS_POLLS, executor_consumer, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.clock import Clock, VirtualClock
 from loopy.kit.http import HttpServer
@@ -42,6 +42,7 @@ from loopy_services.ingress.calls import Caller
 from loopy_services.ingress.sensing import Sensing
 from loopy_services.ingress.sensors import LoadedSensor
 from loopy_services.scheduler.service import serve as schedule
+from tests.sim import large
 from tests.sim.agents import OneRuntime, SimulatedAgent
 from tests.sim.entries import Due, Entry, Loss
 from tests.sim.history import History
@@ -113,7 +114,7 @@ class Process:
         host = Host(
             name=life,
             settings=SETTINGS,
-            bus=Bus(self.connection, Subjects(NAMESPACE)),
+            bus=Bus(self.connection, Subjects(NAMESPACE), world.limits),
             project=Path(),
             plan=world.project.plan,
             clock=clock,
@@ -172,7 +173,8 @@ class World:
         self.http = HttpServer(SETTINGS)
         people = random.Random(f"people {seed}")
         self.steered = people.random() < STEERED
-        self.operator = Bus(MemoryConnection(self.server, "operator"), self.history.subjects)
+        self.limits = large.limits_of(seed)
+        self.operator = Bus(MemoryConnection(self.server, "operator"), self.history.subjects, self.limits)
         self.people = People(self.operator, self.project.plan, self.clock, people)
         self.stormy = True
         self.closing = False
@@ -211,7 +213,10 @@ class World:
 
     def _note(self, stream: MemoryStream, kept: Kept) -> None:
         entries = self.history.entries
-        entries.append(Entry(len(entries), self.clock.monotonic(), stream.name.partition("_")[2], kept))
+        given = large.whole(self.server.streams[stream_name(self.history.subjects, BLOBS)], self.history.subjects, kept)
+        if given is None:
+            self.history.without_value.append(kept.subject)
+        entries.append(Entry(len(entries), self.clock.monotonic(), stream.name.partition("_")[2], given or kept))
 
     def _lag(self, stream: MemoryStream) -> int:
         """How many of the newest messages a read misses: at most those of the last moment."""
@@ -226,7 +231,7 @@ class World:
 
     async def _offer(self) -> None:
         """The outside world: events, deliveries and nonsense, all of it perhaps more than once."""
-        bus = Bus(MemoryConnection(self.server, "client"), self.history.subjects)
+        bus = Bus(MemoryConnection(self.server, "client"), self.history.subjects, self.limits)
         offers = [offer for offer in self._offers() for _ in range(self.rng.choice([1, 1, 2, 3]))]
         self.rng.shuffle(offers)
         for offer in offers:
@@ -350,6 +355,7 @@ def quietly() -> Iterator[None]:
     try:
         with (
             patch.object(consuming, "TICK_S", TICK_S),
+            patch.object(claims, "CHUNK_BYTES", large.CHUNK_BYTES),
             patch.object(cursor, "TICK_S", TICK_S),
             patch.object(secrets, "token_hex", lambda size: random.randbytes(size).hex()),
             patch.object(pull, "HEARTBEAT_S", HEARTBEAT_S),
