@@ -58,12 +58,12 @@ class Mutant(msgspec.Struct, frozen=True):
             yield
 
 
-async def _stored_always(connection: Transport, message: Outgoing) -> Stored:
+async def _stored_always(connection: Transport, message: Outgoing, **_: Any) -> Stored:
     return await writing._publish(connection, message, {})
 
 
 async def _stored_whatever_is_there(
-    connection: Transport, message: Outgoing, scope: str, sequence: int
+    connection: Transport, message: Outgoing, scope: str, sequence: int, **_: Any
 ) -> Stored | None:
     return await writing.publish_once(connection, message)
 

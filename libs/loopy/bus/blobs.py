@@ -49,7 +49,8 @@ class LostBlob(Exception):
 class Blobs:
     """The blobs of one namespace."""
 
-    def __init__(self, connection: Transport, subjects: Subjects) -> None:
+    def __init__(self, connection: Transport, subjects: Subjects, *, waits_for_room: bool = True) -> None:
+        self._waits_for_room = waits_for_room
         self._connection = connection
         self._subjects = subjects
         self._reader = Reader(connection, subjects)
@@ -64,7 +65,7 @@ class Blobs:
         ]
         for first in range(0, len(chunks), AT_ONCE):
             some = chunks[first : first + AT_ONCE]
-            await asyncio.gather(*(publish_once(self._connection, chunk) for chunk in some))
+            await asyncio.gather(*(publish_once(self._connection, chunk, wait_for_room=self._waits_for_room) for chunk in some))
         return claiming(message, claim)
 
     async def get(self, claim: Claim) -> bytes:

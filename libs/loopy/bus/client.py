@@ -11,17 +11,18 @@ from loopy.bus.claims import CLAIM_HEADER, ValueLimits
 from loopy.bus.connection import Connection
 from loopy.bus.consumer import Consumption
 from loopy.bus.dead import DeadMessage, dead_message
-from loopy.bus.errors import BusError, MessageTooLarge
+from loopy.bus.errors import BusError, MessageTooLarge, StreamFull
 from loopy.bus.incoming import watched
 from loopy.bus.messages import Handler, Message, Outgoing, Stored
 from loopy.bus.provisioning import provision
 from loopy.bus.reading import Reader
-from loopy.bus.streams import ENDLESS, Consumer, Stream, consumer_name, stream_name
+from loopy.bus.room import Room, room_of
+from loopy.bus.streams import OUTLASTING_BLOBS, Consumer, Stream, consumer_name, stream_name
 from loopy.bus.subjects import DEFAULT_NAMESPACE, Subjects
 from loopy.bus.transport import Transport
-from loopy.bus.writing import publish_after, publish_once
+from loopy.bus.writing import delete, publish_after, publish_once
 
-__all__ = ["Bus", "BusError", "MessageTooLarge"]
+__all__ = ["Bus", "BusError", "MessageTooLarge", "StreamFull"]
 
 # So much fits into a message on any server: most are smaller, and nothing else is asked of those.
 SMALL_BYTES = 16 << 10
@@ -38,16 +39,23 @@ class Bus:
     `set_aside` counts the dead letters that were written here, by consumer and reason.
     """
 
-    def __init__(self, connection: Transport, subjects: Subjects, limits: ValueLimits = _LIMITS) -> None:
+    def __init__(
+        self,
+        connection: Transport,
+        subjects: Subjects,
+        limits: ValueLimits = _LIMITS,
+        *,
+        waits_for_room: bool = True,
+    ) -> None:
         self.subjects = subjects
         self.limits = limits
         self._small = min(limits.claim_bytes, SMALL_BYTES)
         self._connection = connection
+        self._waits_for_room = waits_for_room
         self.set_aside: Counter[tuple[str, str]] = Counter()
         self._reader = Reader(connection, subjects)
-        self._blobs = Blobs(connection, subjects)
-        # What is kept for ever is kept longer than any blob.
-        self._unclaimed = tuple(subjects.under(prefix, "") for stream in ENDLESS for prefix in stream.prefixes)
+        self._blobs = Blobs(connection, subjects, waits_for_room=waits_for_room)
+        self._unclaimed = tuple(subjects.under(prefix, "") for stream in OUTLASTING_BLOBS for prefix in stream.prefixes)
         self._consumptions: list[Consumption] = []
 
     @classmethod
@@ -60,6 +68,10 @@ class Bus:
         """
         subjects = Subjects(namespace)
         return cls(await Connection.open(url, name), subjects, limits)
+
+    def hurried(self) -> "Bus":
+        """The same, for whoever is waited for: publishing to a full stream raises StreamFull instead of waiting."""
+        return Bus(self._connection, self.subjects, self.limits, waits_for_room=False)
 
     async def close(self) -> None:
         """Send what is still to be sent, and close for good."""
@@ -117,7 +129,7 @@ class Bus:
         """
         if len(message.payload) > self._small:
             message = await self._claimed_if_large(message)
-        return await publish_once(self._connection, message)
+        return await publish_once(self._connection, message, wait_for_room=self._waits_for_room)
 
     async def publish_after(self, message: Outgoing, *, scope: str, sequence: int) -> Stored | None:
         """Store a message if `sequence` is still the last of all that match the filter `scope` (0: nothing does).
@@ -126,7 +138,17 @@ class Bus:
         """
         if len(message.payload) > self._small:
             message = await self._claimed_if_large(message)
-        return await publish_after(self._connection, message, scope, sequence)
+        return await publish_after(
+            self._connection, message, scope, sequence, wait_for_room=self._waits_for_room
+        )
+
+    async def delete(self, stream: Stream, sequence: int) -> bool:
+        """Delete one message for good; whether it was there. Waits through outages. BusError when that may not be."""
+        return await delete(self._connection, stream_name(self.subjects, stream), sequence)
+
+    async def room(self, stream: Stream) -> Room:
+        """How full a stream is. One try; BusError."""
+        return await room_of(self._connection, self.subjects, stream)
 
     async def last(self, stream: Stream, subject: str) -> Message | None:
         """The newest message of a subject, which may hold wildcards; None when there is none."""

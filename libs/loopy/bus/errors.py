@@ -34,3 +34,11 @@ class Unreachable(BusError):
 
 class Unavailable(BusError):
     """Nothing answered, or the server says that it cannot now: worth another try."""
+
+
+class StreamFull(Unavailable):
+    """A stream has no room for a message, by its own limit or the server's: worth another try once it has drained."""
+
+    def __init__(self, stream: str, why: str) -> None:
+        super().__init__(f"the stream {stream} is full: {why}")
+        self.stream = stream

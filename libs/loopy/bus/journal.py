@@ -1,13 +1,18 @@
 """Reading what is recorded of runs: one run, a cascade, the newest runs.
 
 Facts are read as the last message of each subject: the journal of a run in one request. A fact that cannot be decoded
-is left out here; the dispatcher sets it aside when it comes to it.
+is left out here; the dispatcher sets it aside when it comes to it. Of a run that was archived the journal has no more
+than its start and end, and in time not even these; whoever shows one to people looks into its archive, too.
 """
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 
+import msgspec
+
+from loopy.bus.archive import Archive, find_archives
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_plan, read_record
 from loopy.bus.messages import Message
@@ -32,6 +37,29 @@ async def read_run(bus: Bus, run: str) -> RunState | None:
     return fold(run, _records(messages)) if messages else None
 
 
+class Recorded(msgspec.Struct, frozen=True):
+    """A run as it is recorded: in its journal, or since `archived_at` in its archive.
+
+    `left_out` counts the facts that were too large for the archive; `routed` is what the archive has of its event.
+    """
+
+    state: RunState
+    archived_at: datetime | None = None
+    left_out: int = 0
+    routed: tuple[EventRouted, ...] = ()
+
+
+async def find_run(bus: Bus, run: str) -> Recorded | None:
+    """A run, archived or not; None when nothing is recorded of it."""
+    state = await read_run(bus, run)
+    if state is not None and state.ended is None:
+        return Recorded(state)
+    archive = (await find_archives(bus, [run])).get(run)
+    if archive is not None:
+        return _recorded(archive)
+    return Recorded(state) if state is not None else None
+
+
 async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
     """The state of a run just before a fact of its journal.
 
@@ -53,14 +81,21 @@ async def read_routed(bus: Bus, cascade: str) -> tuple[list[EventRouted], int]:
     return routed, max((message.sequence for message in messages), default=0)
 
 
-async def read_cascade(bus: Bus, cascade: str) -> Cascade:
-    """A cascade as it is now; without roots when its first event is not routed yet."""
+async def read_cascade(bus: Bus, cascade: str, known: Sequence[EventRouted] = ()) -> Cascade:
+    """A cascade as it is now; without roots when its first event is not routed yet.
+
+    `known` is what archives have of it, for one that is so old that its stream has lost it.
+    """
     routed, _ = await read_routed(bus, cascade)
+    routed += [fact for fact in known if fact.event not in {other.event for other in routed}]
     states = {member.run: RunState(member.run) for fact in routed for member in fact.runs}
     for some in _portions([bus.subjects.journal(run) for run in states]):
         for record in _records(await bus.last_each(RUNS, some)):
             if not isinstance(record, EventRouted) and record.run in states:
                 states[record.run] = evolve(states[record.run], record)
+    settled = [run for run, state in states.items() if state.started is None or state.ended is not None]
+    for run, archive in (await find_archives(bus, settled)).items():
+        states[run] = _recorded(archive).state
     return cascade_of(cascade, routed, states, await _plans_of(bus, states.values()))
 
 
@@ -84,6 +119,12 @@ def _standing_facts(bus: Bus, run: str) -> tuple[str, ...]:
         subjects.cancel(run),
         *(subjects.every(kind, run) for kind in ("failed", "pause", "resume")),
     )
+
+
+def _recorded(archive: Archive) -> Recorded:
+    records = list(_records(archive.facts))
+    routed = tuple(record for record in records if isinstance(record, EventRouted))
+    return Recorded(fold(archive.run, records), archive.at, archive.left_out, routed)
 
 
 async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:

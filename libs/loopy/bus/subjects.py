@@ -19,6 +19,7 @@
     <ns>.plan.<hash>                            compiled projects
     <ns>.key.<name>                             secrets that services share, such as what dispatchers seal with
     <ns>.dead.<stream>.<sequence>               messages set aside, with the reason
+    <ns>.archive.<run>                          all facts of a run that ended, when its own messages are deleted
     <ns>.settled.<stream>.<sequence>            what became of one: it was replayed or dropped, by whom
     <ns>.replay.<subject>.<sequence>            one put back for the consumer of its subject
     <ns>.blob.<owner>.<sha256>.<bytes>.<n>      a chunk of a payload that is too large for its message
@@ -171,6 +172,22 @@ class Subjects(msgspec.Struct, frozen=True):
     def cascade(self, cascade: str) -> str:
         """The filter that selects every `EventRouted` of a cascade."""
         return self.under("run", "routed", token(cascade), ">")
+
+    def attempts_of(self, run: str) -> str:
+        """The filter that selects every attempt of a run."""
+        return self.under("attempt", "*", run, ">")
+
+    def timers_of(self, run: str) -> list[str]:
+        """The filters that select every timer of a run, waiting or fired."""
+        return [self.under(kind, run, ">") for kind in ("timer", "fire")]
+
+    def leases_of(self, run: str) -> str:
+        """The filter that selects every lease of a run."""
+        return self.under("lease", run, ">")
+
+    def archive(self, run: str) -> str:
+        """All facts of a run that ended."""
+        return self.under("archive", run)
 
     def attempt(self, pool: str, run: str, step: str, epoch: int, attempt: int) -> str:
         """`AttemptRequested`."""

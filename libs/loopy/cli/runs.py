@@ -24,6 +24,8 @@ from loopy.cli.screen import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from loopy.bus.client import Bus
     from loopy.runs.cascade import CascadeRun
     from loopy.runs.state import RunState
@@ -103,19 +105,23 @@ def _row(summary: "RunSummary", short_id: str) -> Line:
 
 
 async def _show(args: argparse.Namespace, address: Address) -> int:
-    from loopy.bus.journal import read_cascade, read_run
+    from loopy.bus.journal import find_run, read_cascade
 
     async with connected(address, "runs") as bus:
         identity = await _resolved(bus, args.id)
-        state = await read_run(bus, identity)
-        if state is None or state.started is None:
+        found = await find_run(bus, identity)
+        if found is None or found.state.started is None:
             raise CommandError(f"there is no run {args.id}", "`loopy runs` lists them")
-        cascade = await read_cascade(bus, state.started.event.cascade)
+        state, started = found.state, found.state.started
+        cascade = await read_cascade(bus, started.event.cascade, found.routed)
     member = next((member for member in cascade.runs if member.run == identity), None)
     if args.json:
-        print_json({"run": member, "event": state.started.event, "attempts": _attempts(state)})
+        about = {"run": member, "event": started.event, "attempts": _attempts(state), "archived_at": found.archived_at}
+        print_json(about)
     else:
         _print_run(stdout_screen(), state, member)
+        if found.archived_at is not None:
+            stdout_screen().lines(_archived_lines(found.archived_at, found.left_out))
     return OK
 
 
@@ -137,6 +143,11 @@ async def _resolved(bus: "Bus", given: str) -> str:
 
 def _attempts(state: "RunState") -> list[Any]:
     return [result for facts in state.steps.values() for result in facts.results]
+
+
+def _archived_lines(at: "datetime", left_out: int) -> list[Line]:
+    more = f"; {left_out} of its facts were too large to be kept" if left_out else ""
+    return [line(), line(Piece(f"archived {date_time(at)}{more}", "dim"))]
 
 
 def _print_run(screen: Screen, state: "RunState", member: "CascadeRun | None") -> None:

@@ -130,6 +130,17 @@ class Settings(msgspec.Struct, frozen=True):
     replicas: Annotated[
         int, _says("be 1 to 5", "How many NATS servers keep each stream; asked for when streams are made.", ge=1, le=5)
     ] = 1
+    keep_days: Annotated[
+        float,
+        _says(
+            "be a number of days, more than 0 and at most 60",
+            "How long the messages of a run are kept once it has ended; then it is archived and they are deleted. Runs "
+            "go earlier, after an hour, while a stream that they lie in is more than three quarters full. May be a "
+            "fraction; less than an hour is for tests.",
+            gt=0,
+            le=60,
+        ),
+    ] = 30
     nats_wait_s: Annotated[
         float,
         _says(

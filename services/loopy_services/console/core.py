@@ -8,6 +8,7 @@ import msgspec
 
 from loopy.bus.codec import Delivery, FailedDelivery
 from loopy.bus.deadletters import place_of_id
+from loopy.bus.journal import Recorded
 from loopy.runs.records import Outcome
 from loopy.runs.summary import RunSummary
 
@@ -94,6 +95,11 @@ def stream_of(query: Mapping[str, str]) -> str | None:
 def is_run_id(text: str) -> bool:
     """Whether this can be the id of a run; anything else could select several on the bus."""
     return _RUN_ID.fullmatch(text) is not None
+
+
+def shown_run(found: Recorded) -> dict[str, Any]:
+    """A run with its facts; `archived_at` is null while its own messages are there."""
+    return msgspec.structs.asdict(found.state) | {"archived_at": found.archived_at, "left_out": found.left_out}
 
 
 def shown_delivery(delivery: Delivery) -> dict[str, Any]:

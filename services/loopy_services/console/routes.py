@@ -67,12 +67,12 @@ class Routes:
         return Response({"runs": query.answer(await _within(journal.list_runs(self._bus, query.scanned)))})
 
     async def run(self, request: AnyRequest) -> Answer:
-        """One run with all that its journal holds."""
+        """One run with all that its journal holds, or its archive."""
         run = request.path_params["run"]
-        state = await _within(journal.read_run(self._bus, run)) if core.is_run_id(run) else None
-        if state is None:
+        found = await _within(journal.find_run(self._bus, run)) if core.is_run_id(run) else None
+        if found is None:
             raise Problem(404, "no run has this id")
-        return Response(state)
+        return Response(core.shown_run(found))
 
     async def cascade(self, request: AnyRequest) -> Answer:
         """A first event and all that follows from it."""

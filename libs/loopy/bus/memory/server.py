@@ -150,6 +150,9 @@ class MemoryServer:
                     return _json({"success": True})
                 case ["STREAM", "MSG", "GET", name]:
                     return _found(self._stream(name).last(body["last_by_subj"]))
+                case ["STREAM", "MSG", "DELETE", name]:
+                    self._stream(name).delete(body["seq"])
+                    return _json({"success": True})
                 case ["CONSUMER", "CREATE", stream, name]:
                     return self._create_consumer(self._stream(stream), name, body["config"])
                 case ["CONSUMER", "INFO", stream, name]:
@@ -228,7 +231,7 @@ def _status(status: str, description: str, counts: dict[str, str] | None = None)
 
 
 def _state(stream: MemoryStream) -> dict[str, int]:
-    return {"messages": len(stream.messages), "last_seq": stream.last_sequence}
+    return {"messages": len(stream.messages), "bytes": stream.size, "last_seq": stream.last_sequence}
 
 
 def _described(consumer: MemoryConsumer) -> Answer:

@@ -77,6 +77,19 @@ class MemoryStream:
             watcher(kept)
         return kept
 
+    @property
+    def size(self) -> int:
+        """How many bytes its messages take."""
+        return self._bytes
+
+    def delete(self, sequence: int) -> None:
+        """Forget a message on request. Refused when it is not there (any more)."""
+        if sequence > self.last_sequence or sequence < 1:
+            raise Refused(500, 10057, "no message found")
+        if sequence not in self.messages:
+            raise Refused(400, 10043, f"sequence {sequence} not found")
+        self.remove(sequence)
+
     def remove(self, sequence: int) -> None:
         """Forget a message; its sequence is not used again."""
         kept = self.messages.pop(sequence, None)
