@@ -28,7 +28,7 @@ _decode = msgspec.json.Decoder(_Reply).decode
 
 
 def check_reply(reply: bytes, what: str) -> None:
-    """Raise the error that an answer holds: Unavailable when it may pass (StreamFull, in particular), else ApiRefused."""
+    """Raise the error that an answer holds: Unavailable (StreamFull, in particular) if it may pass, else ApiRefused."""
     try:
         answer = _decode(reply)
     except msgspec.DecodeError as undecodable:

@@ -51,7 +51,10 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A fact: `payload` is its JSON as it stands, `base64` what is none. Neither where it was left out, of so many bytes."""
+    """A fact: `payload` is its JSON as it stands, `base64` what is none.
+
+    `left_out` are the bytes of one that has neither, since it was too large.
+    """
 
     subject: str
     sequence: int

@@ -138,9 +138,7 @@ class Bus:
         """
         if len(message.payload) > self._small:
             message = await self._claimed_if_large(message)
-        return await publish_after(
-            self._connection, message, scope, sequence, wait_for_room=self._waits_for_room
-        )
+        return await publish_after(self._connection, message, scope, sequence, wait_for_room=self._waits_for_room)
 
     async def delete(self, stream: Stream, sequence: int) -> bool:
         """Delete one message for good; whether it was there. Waits through outages. BusError when that may not be."""

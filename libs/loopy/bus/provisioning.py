@@ -47,7 +47,7 @@ async def ensure_stream(connection: Transport, config: dict[str, Any]) -> None:
 
 
 def never_less(config: dict[str, Any], existing: dict[str, Any]) -> dict[str, Any]:
-    """The configuration, with the replicas and the room that a stream has if these are more: that was somebody's will."""
+    """The configuration, with the replicas and the room that a stream has if these are more: somebody meant it."""
     rooms = (config["max_bytes"], existing["max_bytes"])
     return {
         **config,

@@ -2,9 +2,9 @@
 
 All streams keep by limits and refuse what does not fit (`discard: new`): a full stream is an error upstream, never a
 silent loss. The server allows no such refusal where messages are scheduled, so timers have no limit of size. Archives
-are the exception that makes this bearable: a full stream of archives gives up its oldest, so that the others can always
-be relieved of runs that have ended. Consumers only trigger; no correctness depends on acks, delivery counts or the window of duplicates. What a consumer selects it
-selects below `replay`, too: there lie dead letters that were put back for it.
+are the exception that makes this bearable: a full stream of them gives up its oldest, so that the others can always be
+relieved of runs that have ended. Consumers only trigger; no correctness depends on acks, delivery counts or the window
+of duplicates. What a consumer selects it selects below `replay`, too: there lie dead letters that were put back for it.
 """
 
 from typing import Any

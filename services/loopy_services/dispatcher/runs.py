@@ -17,6 +17,7 @@ from loopy.compiler.plan import Workflow
 from loopy.runs.chain import deciding_alone, state_before
 from loopy.runs.decide import decide, retry
 from loopy.runs.effects import EndRun
+from loopy.runs.lateness import is_late
 from loopy.runs.records import (
     AttemptFailed,
     AttemptSucceeded,
@@ -82,6 +83,8 @@ class RunDecider:
         state = await read_run(self._bus, due.run)
         if state is None or state.started is None:
             return patience(message.deliveries) or DeadLetter("unknown_run", f"nothing is recorded of run {due.run}")
+        if state.ended is not None:
+            return Ack()
         if state.step(due.step).epoch == due.epoch and not state.has_failed(due.step, due.epoch, due.attempt - 1):
             missing = f"run {due.run} has no failed attempt {due.attempt - 1} of step `{due.step}`"
             return patience(message.deliveries) or DeadLetter("unknown_attempt", missing)
@@ -96,9 +99,12 @@ class RunDecider:
         """Decide by what a success carries; None when the journal must be read.
 
         That is so where it emitted events: whether these may be published depends on whether the run was ended before.
+        And where it was long under way: the run may be over and archived.
         """
         before = state_before(success)
         if before is None or before.started is None or success.emits or self._steering.is_steered(success.run):
+            return None
+        if is_late(success.at, message.time):
             return None
         known = await self._workflow(before.started)
         if known is None or success.step not in known.alone or not self._sealer.is_genuine(success):

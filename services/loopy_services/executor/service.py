@@ -29,6 +29,7 @@ from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.kit.metrics import ATTEMPTS, SLOTS, UNMEASURED, Metrics
 from loopy.kit.service import Host
+from loopy.runs.lateness import is_late
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from loopy.sandboxes.installed import Providers, installed_providers
 from loopy_services.executor import core
@@ -87,9 +88,11 @@ class Executor:
     async def _under_lease(self, message: Message, request: AttemptRequested, lease: Lease) -> Verdict:
         """Execute an attempt that nobody else executes now.
 
-        Only one that somebody began can be settled already, or one of a run that was steered.
+        Only one that somebody began can be settled already, or one of a run that was steered, or that was long under
+        way.
         """
         may_be_settled = not lease.is_first or self._steering.is_steered(request.run)
+        may_be_settled = may_be_settled or is_late(request.at, self._clock.now())
         if may_be_settled and await self._is_settled(request):
             return Ack()
         try:

@@ -1,8 +1,8 @@
 """The janitor: archives runs that ended long enough ago, then deletes their messages. Nobody else deletes.
 
-A run's archive is stored first, and only what is in it is deleted then. Both may be done again: a crash anywhere, or two
-janitors at once, changes nothing. Runs come in the order of their ends, each deleted before the next is archived; so the
-newest archive tells where to go on.
+A run's archive is stored first, and only what is in it is deleted then. Both may be done again: a crash anywhere, or
+two janitors at once, changes nothing. Runs come in the order of their ends, each deleted before the next is archived;
+so the newest archive tells where to go on.
 """
 
 import asyncio
