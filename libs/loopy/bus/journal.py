@@ -34,7 +34,7 @@ FACTS_A_RUN = 16
 async def read_run(bus: Bus, run: str) -> RunState | None:
     """The state of a run; None when nothing is recorded of it."""
     messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
-    return fold(run, _records(messages)) if messages else None
+    return fold(run, records_of(messages)) if messages else None
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -69,7 +69,7 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
     for _ in range(STALE_READS):
         messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
         if any(message.subject == fact.subject and message.sequence >= fact.sequence for message in messages):
-            return fold(run, _records(message for message in messages if message.sequence < fact.sequence))
+            return fold(run, records_of(message for message in messages if message.sequence < fact.sequence))
         await asyncio.sleep(STALE_READ_PAUSE_S)
     raise BusError(f"the journal of run {run} does not hold {fact.subject} at {fact.sequence}, though it was delivered")
 
@@ -77,7 +77,7 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
 async def read_routed(bus: Bus, cascade: str) -> tuple[list[EventRouted], int]:
     """What has been routed in a cascade, and the sequence of the newest of these facts (0: there is none)."""
     messages = await bus.last_each(RUNS, [bus.subjects.cascade(cascade)])
-    routed = [record for record in _records(messages) if isinstance(record, EventRouted)]
+    routed = [record for record in records_of(messages) if isinstance(record, EventRouted)]
     return routed, max((message.sequence for message in messages), default=0)
 
 
@@ -90,7 +90,7 @@ async def read_cascade(bus: Bus, cascade: str, known: Sequence[EventRouted] = ()
     routed += [fact for fact in known if fact.event not in {other.event for other in routed}]
     states = {member.run: RunState(member.run) for fact in routed for member in fact.runs}
     for some in _portions([bus.subjects.journal(run) for run in states]):
-        for record in _records(await bus.last_each(RUNS, some)):
+        for record in records_of(await bus.last_each(RUNS, some)):
             if not isinstance(record, EventRouted) and record.run in states:
                 states[record.run] = evolve(states[record.run], record)
     settled = [run for run, state in states.items() if state.started is None or state.ended is not None]
@@ -102,9 +102,11 @@ async def read_cascade(bus: Bus, cascade: str, known: Sequence[EventRouted] = ()
 async def list_runs(bus: Bus, limit: int) -> list[RunSummary]:
     """The newest runs, the newest first, at most `limit`; reads the end of the stream, as far back as need be."""
     starts = await newest(bus, RUNS, [bus.subjects.under("run", "start", ">")], limit, one_in=FACTS_A_RUN)
-    states = {record.run: RunState(record.run, record) for record in _records(starts) if isinstance(record, RunStarted)}
+    states = {
+        record.run: RunState(record.run, record) for record in records_of(starts) if isinstance(record, RunStarted)
+    }
     for some in _portions([place for run in states for place in _standing_facts(bus, run)]):
-        for record in _records(await bus.last_each(RUNS, some)):
+        for record in records_of(await bus.last_each(RUNS, some)):
             if not isinstance(record, EventRouted):
                 states[record.run] = evolve(states[record.run], record)
     summaries = [summary for state in reversed(states.values()) if (summary := summarize(state))]
@@ -122,7 +124,7 @@ def _standing_facts(bus: Bus, run: str) -> tuple[str, ...]:
 
 
 def _recorded(archive: Archive) -> Recorded:
-    records = list(_records(archive.facts))
+    records = list(records_of(archive.facts))
     routed = tuple(record for record in records if isinstance(record, EventRouted))
     return Recorded(fold(archive.run, records), archive.at, archive.left_out, routed)
 
@@ -138,7 +140,8 @@ async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:
     return plans
 
 
-def _records(messages: Iterable[Message]) -> Iterator[Record]:
+def records_of(messages: Iterable[Message]) -> Iterator[Record]:
+    """The facts of these messages; one that cannot be decoded is left out."""
     for message in messages:
         try:
             yield read_record(message)

@@ -20,6 +20,7 @@ from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.kit.metrics import RUNS_ARCHIVED, UNMEASURED, Metrics
 from loopy.runs.records import RunStarted
+from loopy_services.scheduler.forsaken import Forsaken
 from loopy_services.scheduler.keeping import expendable, is_due, kept_for, kind_of, until_next
 
 PORTION = 100
@@ -39,6 +40,7 @@ class Janitor:
         self._clock = clock
         self._keep = keep
         self._metrics = metrics
+        self._forsaken = Forsaken(bus, keep)
         self._after: int | None = None
 
     async def run(self) -> None:
@@ -56,6 +58,7 @@ class Janitor:
         if self._after is None:
             self._after = max(0, await newest_end(self._bus) - 1)
         now = self._clock.now()
+        await self._forsaken.look(now)
         rooms = [await self._bus.room(stream) for stream in (RUNS, ATTEMPTS, LEASES)]
         kept = kept_for(self._keep, [room.fullness for room in rooms])
         due, following = await self._due(self._after, now, kept)
@@ -90,6 +93,9 @@ class Janitor:
             return True  # nothing that is not archived is deleted, so the run stays until it is old enough
         if archive is None:
             return False
+        if not archive.holds(end):
+            log.warning("janitor.archive_unreadable", run=run, error="it does not hold the run's end")
+            return True
         for fact in expendable(archive, journal):
             await self._delete(RUNS, fact)
         # A lease goes after its attempt: it says that somebody began it.

@@ -1,7 +1,8 @@
 """Keeping house: which runs have ended long enough ago, and which of their messages are to go. Pure.
 
 A run is kept for the grace that the settings give. Where its streams fill up, the runs that ended first go earlier: a
-full stream would keep everybody else waiting, and what goes is archived.
+full stream would keep everybody else waiting, and what goes is archived. A run that failed waits for as long as the
+grace to be resumed; then it is ended.
 """
 
 from collections.abc import Iterable
@@ -9,12 +10,15 @@ from datetime import datetime, timedelta
 
 from loopy.bus.archive import Archive
 from loopy.bus.messages import Message
+from loopy.runs.records import RunEnded
+from loopy.runs.state import RunState
 
 # From so full a stream on, runs are kept no longer than this.
 PRESSED_AT = 0.75
 PRESSED_KEEP = timedelta(hours=1)
 LONGEST_SLEEP = timedelta(seconds=60)
 SHORTEST_SLEEP = timedelta(milliseconds=100)
+JANITOR = "janitor"  # who ended a run that was left as it had failed
 # What stays of a run, so that lists show it, and nobody takes it for one that never was; what events led to stays, too.
 STAYING = ("start", "end", "routed")
 
@@ -42,6 +46,15 @@ def expendable(archive: Archive, journal: Iterable[Message]) -> list[Message]:
     A fact that is stored once the run was archived is nowhere else: it is left to its stream's age.
     """
     return [fact for fact in journal if archive.holds(fact) and kind_of(fact) not in STAYING]
+
+
+def ending(state: RunState, now: datetime, keep: timedelta) -> RunEnded | None:
+    """The end of a run that failed so long ago; None when it was resumed, or has ended."""
+    failed = state.failed
+    if failed is None or state.ended is not None:
+        return None
+    why = f"nobody resumed it within {keep / timedelta(days=1):g} days, so it was ended; it had failed: {failed.detail}"
+    return RunEnded(failed.run, failed.workflow, "failed", now, failed.step, why, JANITOR)
 
 
 def kind_of(fact: Message) -> str:
