@@ -1,4 +1,4 @@
-"""Ends the runs that failed and that nobody resumed; they would else be lost fact by fact, by the age of their stream."""
+"""Ends the runs that failed and that nobody resumed; they would be lost fact by fact, by the age of their stream."""
 
 from contextlib import aclosing
 from datetime import datetime, timedelta
