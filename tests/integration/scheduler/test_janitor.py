@@ -1,8 +1,12 @@
 """The janitor on a real bus: runs that ended are archived, then deleted, and can be shown all the same."""
 
 import asyncio
+import json
+import re
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +35,7 @@ from tests.support.engine import ShiftedClock, serving
 from tests.support.facts import PLAN, event, plan, step, workflow
 from tests.support.waiting import wait_until
 
+PAGE = Path(__file__).parents[3] / "docs/operating/keeping-house.md"
 KEEP = timedelta(days=30)
 NOTHING = timedelta()
 IN_A_MONTH = ShiftedClock(datetime.now(UTC) + KEEP + timedelta(minutes=5))
@@ -182,6 +187,24 @@ async def test_nothing_is_deleted_where_the_archive_could_not_be_stored(
     with pytest.raises(Dies):
         await janitor(bus).look()
     assert await left_of(bus, run) == WHOLE
+
+
+async def test_the_program_of_the_operators_page_reads_every_archive(
+    bus: Bus, nats_url: str, namespace: str, tmp_path: Path
+) -> None:
+    runs = [await a_run(bus, number) for number in (1, 2)]
+    await janitor(bus).look()
+    (tmp_path / ".loopy").mkdir()
+    (tmp_path / ".loopy/server.json").write_text(json.dumps({"nats_url": nats_url}))
+    [program] = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    program = program.replace('"loopy.archive', f'"{namespace}.archive')
+    reading = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    assert reading.stdout is not None
+    assert [(await reading.stdout.readline()).decode() for _ in runs] == [f"{run} 5 facts\n" for run in runs]
+    reading.kill()
+    await reading.communicate()
 
 
 async def test_many_janitors_at_once_archive_each_run_once_and_leave_no_more_than_one(bus: Bus) -> None:
