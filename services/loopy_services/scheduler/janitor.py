@@ -21,12 +21,12 @@ from loopy.clock import Clock
 from loopy.kit.metrics import RUNS_ARCHIVED, UNMEASURED, Metrics
 from loopy.runs.records import RunStarted
 from loopy_services.scheduler.forsaken import Forsaken
-from loopy_services.scheduler.keeping import expendable, is_due, kept_for, kind_of, until_next
+from loopy_services.scheduler.keeping import expendable, is_due, is_pressed, kept_for, kind_of, until_next
 
 PORTION = 100
 AFTER_FAILURE_S = 30.0
-# After each run it rests for as long as the run took, so that at most every second moment of one connection is its.
-PACE = 1.0
+# After each run it rests for as long as the run took, unless there is to be hurried.
+REST = 1.0
 
 log = structlog.get_logger()
 
@@ -60,14 +60,15 @@ class Janitor:
         now = self._clock.now()
         await self._forsaken.look(now)
         rooms = [await self._bus.room(stream) for stream in (RUNS, ATTEMPTS, LEASES)]
-        kept = kept_for(self._keep, [room.fullness for room in rooms])
+        pressed = is_pressed(room.fullness for room in rooms)
+        kept = kept_for(self._keep, pressed=pressed)
         due, following = await self._due(self._after, now, kept)
         for end in due:
             begun = self._clock.monotonic()
             if not await self._clear(end):
                 return until_next(now, now, timedelta())
             self._after = end.sequence
-            await asyncio.sleep(PACE * (self._clock.monotonic() - begun))
+            await asyncio.sleep(0 if pressed else REST * (self._clock.monotonic() - begun))
         return timedelta() if len(due) == PORTION else until_next(following, now, kept)
 
     async def _due(self, after: int, now: datetime, kept: timedelta) -> tuple[list[Message], datetime | None]:

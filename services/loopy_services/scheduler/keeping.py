@@ -23,9 +23,13 @@ JANITOR = "janitor"  # who ended a run that was left as it had failed
 STAYING = ("start", "end", "routed")
 
 
-def kept_for(keep: timedelta, fullness: Iterable[float]) -> timedelta:
-    """How long runs are kept now, by the fullness (0 to 1) of the streams that they lie in."""
-    pressed = any(full >= PRESSED_AT for full in fullness)
+def is_pressed(fullness: Iterable[float]) -> bool:
+    """Whether there is to be hurried, by the fullness (0 to 1) of the streams that runs lie in."""
+    return any(full >= PRESSED_AT for full in fullness)
+
+
+def kept_for(keep: timedelta, *, pressed: bool) -> timedelta:
+    """How long runs are kept now."""
     return min(keep, PRESSED_KEEP) if pressed else keep
 
 

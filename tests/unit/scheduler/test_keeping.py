@@ -14,6 +14,7 @@ from loopy_services.scheduler.keeping import (
     SHORTEST_SLEEP,
     expendable,
     is_due,
+    is_pressed,
     kept_for,
     until_next,
 )
@@ -36,11 +37,11 @@ def test_a_run_is_kept_for_the_grace_and_not_a_moment_longer() -> None:
     [([0.0, PRESSED_AT - 0.01], MONTH), ([0.1, PRESSED_AT], PRESSED_KEEP), ([1.0], PRESSED_KEEP), ([], MONTH)],
 )
 def test_runs_go_earlier_when_one_of_their_streams_fills_up(fullness: list[float], kept: timedelta) -> None:
-    assert kept_for(MONTH, fullness) == kept
+    assert kept_for(MONTH, pressed=is_pressed(fullness)) == kept
 
 
 def test_pressure_keeps_nothing_longer_than_the_grace() -> None:
-    assert kept_for(timedelta(minutes=1), [1.0]) == timedelta(minutes=1)
+    assert kept_for(timedelta(minutes=1), pressed=True) == timedelta(minutes=1)
 
 
 def test_it_looks_again_when_the_next_run_is_due_but_not_all_the_time_nor_hardly_ever() -> None:
