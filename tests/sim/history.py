@@ -13,6 +13,7 @@ from loopy.compiler.plan import Plan, Workflow
 from loopy.runs.records import AttemptRequested, Event, EventRouted, Record, RunStarted
 from tests.sim.entries import Due, Entry, Execution, Loss
 from tests.sim.journal import Journal
+from tests.sim.keeping import Deletion
 
 R = TypeVar("R", bound=Record)
 
@@ -32,6 +33,8 @@ class History:
         self.without_value: list[str] = []  # subjects of messages whose payload was not there when they were stored
         self.scheduling: Due | None = None
         self.settled = False
+        self.is_kept = False  # whether there are janitors
+        self.deletions: list[Deletion] = []
 
     def of(self, stream: str) -> list[Entry]:
         """The entries of one stream."""
@@ -62,6 +65,11 @@ class History:
             if not isinstance(record, EventRouted | AttemptRequested) and record.run in journals:
                 journals[record.run].add(entry, record)
         return journals
+
+    @cached_property
+    def archived(self) -> dict[str, Entry]:
+        """Where each run was archived."""
+        return {entry.kept.subject.rpartition(".")[2]: entry for entry in self.of("ARCHIVE")}
 
     @cached_property
     def events(self) -> list[tuple[Entry, Event]]:

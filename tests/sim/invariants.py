@@ -14,6 +14,12 @@ from tests.sim import attempts, steered
 from tests.sim.entries import Entry
 from tests.sim.history import History
 from tests.sim.journal import Journal
+from tests.sim.keeping import (
+    came_too_late,
+    every_run_that_ended_is_archived_whole,
+    nothing_is_deleted_that_is_needed,
+    wrongly_forsaken,
+)
 from tests.sim.rules import Known
 from tests.sim.schedules import firing_of, schedules_fire_once
 
@@ -28,8 +34,12 @@ def everything_settles(history: History) -> Iterator[str]:
 
 
 def stored_once(history: History) -> Iterator[str]:
-    """Each subject has one message: one route an event, one request and one result an attempt, one end a run."""
-    counts = Counter((e.stream, e.kept.subject) for e in history.entries if e.stream not in ("TIMER", "EVT", "LEASE"))
+    """Each subject has one message: one route an event, one request and one result an attempt, one end a run.
+
+    What is stored of a run that was archived may have been stored before, and deleted.
+    """
+    kept = [entry for entry in history.entries if entry.stream not in ("TIMER", "EVT", "LEASE")]
+    counts = Counter((entry.stream, entry.kept.subject) for entry in kept if not came_too_late(history, entry))
     counts += Counter((e.stream, e.kept.subject) for e in history.of("EVT") if e.kept.sequence not in history.planted)
     for (stream, subject), count in counts.items():
         if count > 1:
@@ -102,6 +112,9 @@ def _wrong_end(journal: Journal, entry: Entry, ended: RunEnded) -> Iterator[str]
         elif journal.cancelled[1].by != ended.by:
             yield f"run {ended.run} was cancelled by {journal.cancelled[1].by}, not by {ended.by}"
         return
+    if ended.outcome == "failed":
+        yield from wrongly_forsaken(journal, entry)
+        return
     outcome = "skipped" if set(states.values()) == {"skipped"} else "succeeded"
     if ended.outcome != outcome or not set(states.values()) <= {"skipped", "succeeded"}:
         yield f"run {ended.run} ended as {ended.outcome}, but its steps are {states}"
@@ -149,6 +162,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     steered.cancelled_runs_end_as_cancelled,
     schedules_fire_once,
     nothing_is_set_aside,
+    nothing_is_deleted_that_is_needed,
+    every_run_that_ended_is_archived_whole,
 )
 
 

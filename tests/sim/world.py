@@ -33,6 +33,7 @@ from loopy.clock import Clock, VirtualClock
 from loopy.kit.http import HttpServer
 from loopy.kit.service import Host
 from loopy.kit.settings import Settings
+from loopy.runs import lateness
 from loopy.runs.records import Event
 from loopy.sandboxes.installed import Providers
 from loopy_services.dispatcher.service import serve as dispatch
@@ -46,6 +47,7 @@ from tests.sim import large
 from tests.sim.agents import OneRuntime, SimulatedAgent
 from tests.sim.entries import Due, Entry, Loss
 from tests.sim.history import History
+from tests.sim.keeping import LATE, Deletion, all_is_archived, janitors_of, keep_house
 from tests.sim.loop import Stuck, run_virtually
 from tests.sim.people import People
 from tests.sim.project import Project, project_of
@@ -179,6 +181,8 @@ class World:
         self.stormy = True
         self.closing = False
         self.processes: list[Process] = []
+        self.janitors = janitors_of(seed)
+        self.history.is_kept = bool(self.janitors)
 
     def lose(self, process: str, what: str) -> None:
         """Write down that something broke."""
@@ -189,6 +193,7 @@ class World:
         await self.operator.provision()
         for stream in self.server.streams.values():
             stream.watchers.insert(0, partial(self._note, stream))
+            stream.mourners.append(partial(self._mourn, stream))
         self._staff()
         for process in self.processes:
             process.start()
@@ -209,6 +214,7 @@ class World:
         ]
         if self.project.plan.schedules or "poll" in self.project.plan.sensors:
             roles.append(("scheduler", self.rng.randint(1, 2), _schedule))
+        roles.append(("janitor", self.janitors, keep_house))
         self.processes = [Process(self, f"{name}{n}", role) for name, count, role in roles for n in range(count)]
 
     def _note(self, stream: MemoryStream, kept: Kept) -> None:
@@ -217,6 +223,10 @@ class World:
         if given is None:
             self.history.without_value.append(kept.subject)
         entries.append(Entry(len(entries), self.clock.monotonic(), stream.name.partition("_")[2], given or kept))
+
+    def _mourn(self, stream: MemoryStream, kept: Kept) -> None:
+        entries = self.history.entries
+        self.history.deletions.append(Deletion(len(entries), stream.name.partition("_")[2], kept))
 
     def _lag(self, stream: MemoryStream) -> int:
         """How many of the newest messages a read misses: at most those of the last moment."""
@@ -311,6 +321,8 @@ class World:
         self.closing = True
 
     def _is_quiet(self) -> bool:
+        if self.janitors and not all_is_archived(self.history):
+            return False
         durable = [consumer for consumer in self.server.consumers.values() if "durable_name" in consumer.config]
         return not self.server.timers and not any(consumer.pending or consumer.ack_pending for consumer in durable)
 
@@ -380,7 +392,8 @@ def simulate(seed: int) -> History:
     world = World(seed)
     events.bind(world.project.plan.events)
     try:
-        with quietly(), contextlib.suppress(Stuck):
+        late = LATE if world.janitors else lateness.LATE
+        with quietly(), contextlib.suppress(Stuck), patch.object(lateness, "LATE", late):
             run_virtually(world.clock, world.run())
         return world.history
     finally:

@@ -42,13 +42,17 @@ class Scheduled(msgspec.Struct, frozen=True):
 
 
 class MemoryStream:
-    """One stream: messages by sequence, in order, and `watchers` who are told of each that is stored."""
+    """One stream: messages by sequence, in order.
+
+    `watchers` are told of each that is stored, `mourners` of each that somebody has deleted.
+    """
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.messages: dict[int, Kept] = {}
         self.last_sequence = 0
         self.watchers: list[Callable[[Kept], None]] = []
+        self.mourners: list[Callable[[Kept], None]] = []
         self._sequences: dict[str, list[int]] = {}
         self._bytes = 0
 
@@ -88,7 +92,10 @@ class MemoryStream:
             raise Refused(500, 10057, "no message found")
         if sequence not in self.messages:
             raise Refused(400, 10043, f"sequence {sequence} not found")
+        kept = self.messages[sequence]
         self.remove(sequence)
+        for mourner in self.mourners:
+            mourner(kept)
 
     def remove(self, sequence: int) -> None:
         """Forget a message; its sequence is not used again."""
