@@ -65,7 +65,9 @@ class Blobs:
         ]
         for first in range(0, len(chunks), AT_ONCE):
             some = chunks[first : first + AT_ONCE]
-            await asyncio.gather(*(publish_once(self._connection, chunk, wait_for_room=self._waits_for_room) for chunk in some))
+            await asyncio.gather(
+                *(publish_once(self._connection, chunk, wait_for_room=self._waits_for_room) for chunk in some)
+            )
         return claiming(message, claim)
 
     async def get(self, claim: Claim) -> bytes:

@@ -138,4 +138,6 @@ class Janitor:
             await self._delete(stream, message)
 
     async def _delete(self, stream: Stream, message: Message) -> None:
+        """Delete a message, and before it what lies beside it, so that a crash in between leaves nothing unclaimed."""
+        await self._bus.delete_blob(message)
         await self._bus.delete(stream, message.sequence)

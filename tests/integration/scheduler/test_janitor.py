@@ -16,7 +16,7 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import record_message
 from loopy.bus.journal import find_run, list_runs, read_cascade, read_run
 from loopy.bus.messages import Message, Outgoing, Stored
-from loopy.bus.streams import ARCHIVES, ATTEMPTS, LEASES, RUNS, STREAMS, TIMERS, stream_name
+from loopy.bus.streams import ARCHIVES, ATTEMPTS, BLOBS, LEASES, RUNS, STREAMS, TIMERS, stream_name
 from loopy.clock import SystemClock
 from loopy.runs.records import (
     AttemptFailed,
@@ -100,6 +100,28 @@ async def test_a_run_that_ended_is_archived_and_nothing_but_its_start_and_end_is
     assert found.state == before
     assert found.archived_at is not None
     assert [fact.event for fact in found.routed] == ["e1"]
+
+
+async def test_large_values_are_archived_and_their_blobs_deleted(bus: Bus) -> None:
+    run = await a_run(bus, filler="all the same " * 50_000)
+    other = await a_run(bus, 2, ended=False, filler="something else " * 50_000)
+    before, others = await read_run(bus, run), await read_run(bus, other)
+    blobs = (await bus.room(BLOBS)).messages
+    await janitor(bus).look()
+    found = await find_run(bus, run)
+    assert found is not None
+    assert (found.state, found.left_out) == (before, 0)
+    assert (await bus.room(BLOBS)).messages == blobs / 2
+    assert await read_run(bus, other) == others
+
+
+async def test_an_archive_that_would_be_a_large_value_is_one_message(bus: Bus) -> None:
+    run = await a_run(bus, filler="x" * 2_000_000)
+    await janitor(bus).look()
+    assert (await bus.room(BLOBS)).messages == 0
+    stored = await bus.last(ARCHIVES, bus.subjects.archive(run))
+    assert stored is not None
+    assert len(stored.payload) > 2_000_000
 
 
 async def test_an_archived_run_is_listed_and_its_cascade_shown_as_before(bus: Bus) -> None:
