@@ -13,7 +13,7 @@ from loopy.bus.provisioning import ensure_stream
 from loopy.bus.streams import EVENTS, UNLIMITED, stream_config
 from tests.support.nats_server import NatsServer
 
-HALF_A_MB = b"x" * 500_000
+LARGE = b"x" * 200_000  # as large as fits into a message
 
 
 async def with_events(server: NatsServer) -> Bus:
@@ -26,7 +26,7 @@ async def with_events(server: NatsServer) -> Bus:
 async def fill(bus: Bus) -> list[int]:
     """Publish until the server has no room, or gives no answer; the sequences of what it acknowledged."""
     acknowledged: list[int] = []
-    for number in range(20):
+    for number in range(60):
         try:
             async with asyncio.timeout(1):
                 acknowledged.append((await bus.publish_once(event(bus, number))).sequence)
@@ -36,7 +36,7 @@ async def fill(bus: Bus) -> list[int]:
 
 
 def event(bus: Bus, number: int) -> Outgoing:
-    return Outgoing(bus.subjects.event("A", str(number)), HALF_A_MB)
+    return Outgoing(bus.subjects.event("A", str(number)), LARGE)
 
 
 async def test_a_server_without_storage_left_is_a_full_stream_until_something_is_deleted(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ async def test_a_server_without_storage_left_is_a_full_stream_until_something_is
     waiting = asyncio.create_task(bus.publish_once(event(bus, 99)))
     done, _ = await asyncio.wait({waiting}, timeout=0.3)
     assert not done
-    for sequence in (1, 2):
+    for sequence in (1, 2, 3):
         assert await bus.delete(EVENTS, sequence)
     assert (await asyncio.wait_for(waiting, 10)).first
     await bus.close()
