@@ -1,7 +1,7 @@
 """Reading what is recorded of runs: one run, a cascade, the newest runs.
 
-Facts are read as the last message of each subject: the journal of a run in one request. A fact that cannot be decoded
-is left out here; the dispatcher sets it aside when it comes to it.
+Facts are read as the last message of each subject: the journal of a run in one request. What is no fact is left out
+here (`facts` says what that is); the dispatcher sets it aside when it comes to it.
 """
 
 import asyncio
@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from loopy.bus.client import Bus, BusError
-from loopy.bus.codec import read_plan, read_record
+from loopy.bus.codec import read_plan
+from loopy.bus.facts import readable_facts
 from loopy.bus.messages import Message
 from loopy.bus.newest import newest
 from loopy.bus.streams import PLANS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
-from loopy.runs.records import EventRouted, Record, RunStarted
+from loopy.runs.records import EventRouted, RunStarted
 from loopy.runs.state import RunState, evolve, fold
 from loopy.runs.summary import RunSummary, summarize
 
@@ -29,7 +30,7 @@ FACTS_A_RUN = 16
 async def read_run(bus: Bus, run: str) -> RunState | None:
     """The state of a run; None when nothing is recorded of it."""
     messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
-    return fold(run, _records(messages)) if messages else None
+    return fold(run, readable_facts(bus.subjects, messages)) if messages else None
 
 
 async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
@@ -41,7 +42,8 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
     for _ in range(STALE_READS):
         messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
         if any(message.subject == fact.subject and message.sequence >= fact.sequence for message in messages):
-            return fold(run, _records(message for message in messages if message.sequence < fact.sequence))
+            earlier = (message for message in messages if message.sequence < fact.sequence)
+            return fold(run, readable_facts(bus.subjects, earlier))
         await asyncio.sleep(STALE_READ_PAUSE_S)
     raise BusError(f"the journal of run {run} does not hold {fact.subject} at {fact.sequence}, though it was delivered")
 
@@ -49,7 +51,7 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
 async def read_routed(bus: Bus, cascade: str) -> tuple[list[EventRouted], int]:
     """What has been routed in a cascade, and the sequence of the newest of these facts (0: there is none)."""
     messages = await bus.last_each(RUNS, [bus.subjects.cascade(cascade)])
-    routed = [record for record in _records(messages) if isinstance(record, EventRouted)]
+    routed = [record for record in readable_facts(bus.subjects, messages) if isinstance(record, EventRouted)]
     return routed, max((message.sequence for message in messages), default=0)
 
 
@@ -58,7 +60,7 @@ async def read_cascade(bus: Bus, cascade: str) -> Cascade:
     routed, _ = await read_routed(bus, cascade)
     states = {member.run: RunState(member.run) for fact in routed for member in fact.runs}
     for some in _portions([bus.subjects.journal(run) for run in states]):
-        for record in _records(await bus.last_each(RUNS, some)):
+        for record in readable_facts(bus.subjects, await bus.last_each(RUNS, some)):
             if not isinstance(record, EventRouted) and record.run in states:
                 states[record.run] = evolve(states[record.run], record)
     return cascade_of(cascade, routed, states, await _plans_of(bus, states.values()))
@@ -67,9 +69,10 @@ async def read_cascade(bus: Bus, cascade: str) -> Cascade:
 async def list_runs(bus: Bus, limit: int) -> list[RunSummary]:
     """The newest runs, the newest first, at most `limit`; reads the end of the stream, as far back as need be."""
     starts = await newest(bus, RUNS, [bus.subjects.under("run", "start", ">")], limit, one_in=FACTS_A_RUN)
-    states = {record.run: RunState(record.run, record) for record in _records(starts) if isinstance(record, RunStarted)}
+    begun = readable_facts(bus.subjects, starts)
+    states = {record.run: RunState(record.run, record) for record in begun if isinstance(record, RunStarted)}
     for some in _portions([place for run in states for place in _standing_facts(bus, run)]):
-        for record in _records(await bus.last_each(RUNS, some)):
+        for record in readable_facts(bus.subjects, await bus.last_each(RUNS, some)):
             if not isinstance(record, EventRouted):
                 states[record.run] = evolve(states[record.run], record)
     summaries = [summary for state in reversed(states.values()) if (summary := summarize(state))]
@@ -95,14 +98,6 @@ async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:
             if message is not None:
                 plans[plan] = read_plan(message)
     return plans
-
-
-def _records(messages: Iterable[Message]) -> Iterator[Record]:
-    for message in messages:
-        try:
-            yield read_record(message)
-        except Undecodable:
-            continue
 
 
 def _portions(filters: Sequence[str]) -> Iterator[Sequence[str]]:
