@@ -138,6 +138,7 @@ def nothing_is_set_aside(history: History) -> Iterator[str]:
     """Only what was planted becomes a dead letter, and all of that does."""
     dead = set(history.subjects_of("DEAD"))
     planted = {history.subjects.dead("EVT", sequence) for sequence in history.planted}
+    planted |= {history.subjects.dead("RUN", sequence) for sequence, lie in history.lies.items() if lie != "forged"}
     yield from (f"{subject} was set aside for no reason" for subject in dead - planted)
     yield from (f"{subject} should have been set aside" for subject in planted - dead)
 

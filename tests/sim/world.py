@@ -51,6 +51,7 @@ from tests.sim.keeping import LATE, Deletion, all_is_archived, janitors_of, keep
 from tests.sim.loop import Stuck, run_virtually
 from tests.sim.people import People
 from tests.sim.project import Project, project_of
+from tests.sim.strangers import Strangers
 from tests.sim.weather import CALM, SkewedClock, Storm, Weather
 
 START = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
@@ -63,6 +64,8 @@ SETTLE_MOST_S = 900.0
 SETTLED_LOOKS = 3
 # In so many simulations people steer the runs.
 STEERED = 0.5
+# In so many strangers write into the journals of runs.
+LIED_TO = 0.2
 REPLICA_LAG_S = 0.5
 SETTINGS = Settings(nats_url="nats://127.0.0.1", slots=4, grace_s=2)
 
@@ -178,6 +181,7 @@ class World:
         self.limits = large.limits_of(seed)
         self.operator = Bus(MemoryConnection(self.server, "operator"), self.history.subjects, self.limits)
         self.people = People(self.operator, self.project.plan, self.clock, people)
+        self.strangers = random.Random(f"strangers {seed}")
         self.stormy = True
         self.closing = False
         self.processes: list[Process] = []
@@ -197,7 +201,11 @@ class World:
         self._staff()
         for process in self.processes:
             process.start()
-        works = (self._offer(), self._forget(), self._outages(), *([self.people.meddle()] if self.steered else []))
+        works = [self._offer(), self._forget(), self._outages()]
+        if self.steered:
+            works.append(self.people.meddle())
+        if self.strangers.random() < LIED_TO:
+            works.append(Strangers(self.server, self.clock, self.strangers, self.history).meddle())
         outside = [asyncio.create_task(work) for work in works]
         await asyncio.sleep(self.project.lasts_s)
         await self._calm_down()

@@ -1,8 +1,9 @@
 """Reading what is recorded of runs: one run, a cascade, the newest runs.
 
-Facts are read as the last message of each subject: the journal of a run in one request. A fact that cannot be decoded
-is left out here; the dispatcher sets it aside when it comes to it. Of a run that was archived the journal has no more
-than its start and end, and in time not even these; whoever shows one to people looks into its archive, too.
+Facts are read as the last message of each subject: the journal of a run in one request. What is no fact is left out
+here (`facts` says what that is); the dispatcher sets it aside when it comes to it. Of a run that was archived the
+journal has no more than its start and end, and in time not even these; whoever shows one to people looks into its
+archive, too.
 """
 
 import asyncio
@@ -14,14 +15,15 @@ import msgspec
 
 from loopy.bus.archive import Archive, find_archives
 from loopy.bus.client import Bus, BusError
-from loopy.bus.codec import read_plan, read_record
+from loopy.bus.codec import read_plan
+from loopy.bus.facts import readable_facts
 from loopy.bus.messages import Message
 from loopy.bus.newest import newest
 from loopy.bus.streams import PLANS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
-from loopy.runs.records import EventRouted, Record, RunStarted
+from loopy.runs.records import EventRouted, RunStarted
 from loopy.runs.state import RunState, evolve, fold
 from loopy.runs.summary import RunSummary, summarize
 
@@ -34,7 +36,7 @@ FACTS_A_RUN = 16
 async def read_run(bus: Bus, run: str) -> RunState | None:
     """The state of a run; None when nothing is recorded of it."""
     messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
-    return fold(run, records_of(messages)) if messages else None
+    return fold(run, readable_facts(bus.subjects, messages)) if messages else None
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ async def find_run(bus: Bus, run: str) -> Recorded | None:
         return Recorded(state)
     archive = (await find_archives(bus, [run])).get(run)
     if archive is not None:
-        return _recorded(archive)
+        return _recorded(bus, archive)
     return Recorded(state) if state is not None else None
 
 
@@ -69,7 +71,8 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
     for _ in range(STALE_READS):
         messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
         if any(message.subject == fact.subject and message.sequence >= fact.sequence for message in messages):
-            return fold(run, records_of(message for message in messages if message.sequence < fact.sequence))
+            earlier = (message for message in messages if message.sequence < fact.sequence)
+            return fold(run, readable_facts(bus.subjects, earlier))
         await asyncio.sleep(STALE_READ_PAUSE_S)
     raise BusError(f"the journal of run {run} does not hold {fact.subject} at {fact.sequence}, though it was delivered")
 
@@ -77,7 +80,7 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
 async def read_routed(bus: Bus, cascade: str) -> tuple[list[EventRouted], int]:
     """What has been routed in a cascade, and the sequence of the newest of these facts (0: there is none)."""
     messages = await bus.last_each(RUNS, [bus.subjects.cascade(cascade)])
-    routed = [record for record in records_of(messages) if isinstance(record, EventRouted)]
+    routed = [record for record in readable_facts(bus.subjects, messages) if isinstance(record, EventRouted)]
     return routed, max((message.sequence for message in messages), default=0)
 
 
@@ -90,23 +93,22 @@ async def read_cascade(bus: Bus, cascade: str, known: Sequence[EventRouted] = ()
     routed += [fact for fact in known if fact.event not in {other.event for other in routed}]
     states = {member.run: RunState(member.run) for fact in routed for member in fact.runs}
     for some in _portions([bus.subjects.journal(run) for run in states]):
-        for record in records_of(await bus.last_each(RUNS, some)):
+        for record in readable_facts(bus.subjects, await bus.last_each(RUNS, some)):
             if not isinstance(record, EventRouted) and record.run in states:
                 states[record.run] = evolve(states[record.run], record)
     settled = [run for run, state in states.items() if state.started is None or state.ended is not None]
     for run, archive in (await find_archives(bus, settled)).items():
-        states[run] = _recorded(archive).state
+        states[run] = _recorded(bus, archive).state
     return cascade_of(cascade, routed, states, await _plans_of(bus, states.values()))
 
 
 async def list_runs(bus: Bus, limit: int) -> list[RunSummary]:
     """The newest runs, the newest first, at most `limit`; reads the end of the stream, as far back as need be."""
     starts = await newest(bus, RUNS, [bus.subjects.under("run", "start", ">")], limit, one_in=FACTS_A_RUN)
-    states = {
-        record.run: RunState(record.run, record) for record in records_of(starts) if isinstance(record, RunStarted)
-    }
+    begun = readable_facts(bus.subjects, starts)
+    states = {record.run: RunState(record.run, record) for record in begun if isinstance(record, RunStarted)}
     for some in _portions([place for run in states for place in _standing_facts(bus, run)]):
-        for record in records_of(await bus.last_each(RUNS, some)):
+        for record in readable_facts(bus.subjects, await bus.last_each(RUNS, some)):
             if not isinstance(record, EventRouted):
                 states[record.run] = evolve(states[record.run], record)
     summaries = [summary for state in reversed(states.values()) if (summary := summarize(state))]
@@ -123,8 +125,8 @@ def _standing_facts(bus: Bus, run: str) -> tuple[str, ...]:
     )
 
 
-def _recorded(archive: Archive) -> Recorded:
-    records = list(records_of(archive.facts))
+def _recorded(bus: Bus, archive: Archive) -> Recorded:
+    records = list(readable_facts(bus.subjects, archive.facts))
     routed = tuple(record for record in records if isinstance(record, EventRouted))
     return Recorded(fold(archive.run, records), archive.at, archive.left_out, routed)
 
@@ -138,15 +140,6 @@ async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:
             if message is not None:
                 plans[plan] = read_plan(message)
     return plans
-
-
-def records_of(messages: Iterable[Message]) -> Iterator[Record]:
-    """The facts of these messages; one that cannot be decoded is left out."""
-    for message in messages:
-        try:
-            yield read_record(message)
-        except Undecodable:
-            continue
 
 
 def _portions(filters: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -125,6 +125,16 @@ class Subjects(msgspec.Struct, frozen=True):
         """`AttemptSucceeded` or `AttemptFailed`: an attempt ends once."""
         return self.under("run", "result", run, step, str(epoch), str(attempt))
 
+    def attempt_of(self, subject: str) -> tuple[str, str, int, int] | None:
+        """The (run, step, epoch, attempt) of a result's subject; None when it is not one."""
+        tokens = subject.removeprefix(self.under("run", "result", "")).split(".")
+        if not subject.startswith(self.under("run", "result", "")) or len(tokens) != 4:
+            return None
+        run, step, epoch, attempt = tokens
+        if not (epoch.isascii() and epoch.isdecimal() and attempt.isascii() and attempt.isdecimal()):
+            return None
+        return run, step, int(epoch), int(attempt)
+
     def results(self, run: str = "*", step: str = "*") -> str:
         """The filter that selects every result of a step (of all, by default)."""
         return self.under("run", "result", run, step, ">")

@@ -5,9 +5,9 @@ from typing import TypeAlias
 import msgspec
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import read_record, record_subject
+from loopy.bus.facts import instead_of_result, read_fact
 from loopy.bus.journal import read_before, read_run
-from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
+from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.seal import Sealer
 from loopy.bus.steering import Steering
@@ -66,9 +66,10 @@ class RunDecider:
 
     async def on_fact(self, message: Message) -> Verdict:
         """Consume one fact of a run. Undecodable."""
-        record = read_record(message)
-        if message.subject != (place := record_subject(self._bus.subjects, record, "")):
-            return DeadLetter("misplaced", f"a record like this one belongs on {place}")
+        try:
+            record = read_fact(self._bus.subjects, message)
+        except Undecodable as error:
+            return await self._instead_of_result(message, error)
         match record:
             case AttemptSucceeded():
                 return await self._alone(message, record) or await self._by_journal(message, record)
@@ -76,6 +77,12 @@ class RunDecider:
                 return await self._by_journal(message, record)
             case _:
                 return Ack()
+
+    async def _instead_of_result(self, message: Message, why: Undecodable) -> Verdict:
+        """Set aside what is no fact; where an attempt's result belongs, the run goes on as after its failure."""
+        failure = instead_of_result(self._bus.subjects, message, why)
+        verdict = await self._by_journal(message, failure) if failure is not None else Ack()
+        return verdict if isinstance(verdict, RetryAfter) else DeadLetter(why.reason, why.detail, unreadable=True)
 
     async def on_timer(self, message: Message) -> Verdict:
         """Consume a timer that fired: request the attempt that was put off. Undecodable."""

@@ -19,6 +19,7 @@ from loopy.agents.installed import Runtimes
 from loopy.agents.readiness import plain_processes, used_sandboxes
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_record, record_message
+from loopy.bus.facts import readable_facts
 from loopy.bus.leases import Lease, Leases
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
@@ -130,7 +131,7 @@ class Executor:
         if self._steering.is_cancelled(request.run):
             return True
         facts = await self._bus.last_each(RUNS, core.settling_facts(self._bus.subjects, request))
-        return any(core.settles(request, read_record(fact)) for fact in facts)
+        return any(core.settles(request, fact) for fact in readable_facts(self._bus.subjects, facts))
 
     async def _executed(self, plan: Plan, request: AttemptRequested, lease: int) -> Outgoing:
         """The fact of how the attempt ended, ready to be published."""

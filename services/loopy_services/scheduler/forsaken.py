@@ -7,7 +7,7 @@ import structlog
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import record_message
-from loopy.bus.journal import records_of
+from loopy.bus.facts import readable_facts
 from loopy.bus.messages import Message
 from loopy.bus.streams import RUNS
 from loopy.runs.state import fold
@@ -50,7 +50,7 @@ class Forsaken:
         newest = max((fact.sequence for fact in journal), default=0)
         if newest < failure.sequence:
             return not journal  # a replica answered that lags; or all of it was deleted since
-        end = ending(fold(run, records_of(journal)), now, self._keep)
+        end = ending(fold(run, readable_facts(subjects, journal)), now, self._keep)
         if end is None:
             return True
         message = record_message(subjects, end)

@@ -365,3 +365,21 @@ async def test_each_fact_is_recorded_once(bus: Bus, kinds: tuple[str, ...]) -> N
     for kind in kinds:
         facts = [message async for message in bus.read(RUNS, [bus.subjects.under(kind, ">")])]
         assert len(facts) == len({fact.subject for fact in facts}) == 5
+
+
+async def test_a_run_goes_on_although_a_stranger_took_the_place_of_a_result(bus: Bus) -> None:
+    of = project(workflow(step("a", retry=Retry(2, backoff_s=0.1))))
+    run = run_id("w", "e1")
+
+    async def requested() -> bool:
+        return len(await requests(bus)) == 1
+
+    async with serving(serve, bus, of):
+        await bus.publish_once(event_message(bus.subjects, event("e1")))
+        await wait_until(requested)
+        await bus.publish_once(Outgoing(bus.subjects.result(run, "a", 0, 1), b"{"))
+        await wait_until(lambda: dead_letters_are(bus, 1))
+        async with executing(bus):
+            cascade = await finished_cascade(bus, "e1")
+    assert [run.outcome for run in cascade.runs] == ["succeeded"]
+    assert [step.attempts for step in cascade.steps] == [2]
