@@ -14,7 +14,8 @@ from loopy.bus.control import change_control, read_controls
 from loopy.bus.journal import read_run
 from loopy.bus.steer import SteerResult, steer_run
 from loopy.bus.streams import EVENTS, RUNS
-from loopy.compiler.plan import Agent, Emission, EventTrigger, Plan, Retry as RetryPolicy, Sandbox, Step, Workflow
+from loopy.compiler.plan import Agent, Emission, EventTrigger, Plan, Sandbox, Step, Workflow
+from loopy.compiler.plan import Retry as RetryPolicy
 from loopy.runs.ids import run_id
 from loopy.runs.records import RunCancelled, RunPaused, RunResumed
 from loopy.runs.state import RunState
@@ -57,7 +58,13 @@ class Stage:
 
     def _step(self, name: str, *after: str, prose: str = "Play.", **declared: object) -> Step:
         return Step(
-            name, f"workflows/play/{name}.md", name, prose, after, retry=RetryPolicy(2, 0.3), **declared  # type: ignore[arg-type]  # fields, by their callers
+            name,
+            f"workflows/play/{name}.md",
+            name,
+            prose,
+            after,
+            retry=RetryPolicy(2, 0.3),
+            **declared,  # type: ignore[arg-type]  # fields, by their callers
         )
 
     def _agent(self, name: str) -> Agent:
@@ -278,7 +285,9 @@ async def test_while_all_is_halted_no_attempt_begins_and_what_executes_ends(stag
     assert asyncio.get_running_loop().time() - began < 8
 
 
-async def test_a_halted_workflow_waits_and_the_others_go_on(bus: Bus, nats_url: str, namespace: str, tmp_path: Path) -> None:
+async def test_a_halted_workflow_waits_and_the_others_go_on(
+    bus: Bus, nats_url: str, namespace: str, tmp_path: Path
+) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     one, other = Stage(bus, tmp_path / "a"), Stage(bus, tmp_path / "b", "other")

@@ -70,12 +70,15 @@ class Controls(msgspec.Struct, frozen=True):
 
 
 class Control:
-    """A view of what holds, kept current by following it; it may be a moment behind."""
+    """A view of what holds, kept current by following it; it may be a moment behind.
 
-    def __init__(self, bus: Bus, heard: Callable[[ControlSet], None] = lambda said: None) -> None:
+    `heard` is called with each thing that is said from when it is set.
+    """
+
+    def __init__(self, bus: Bus) -> None:
         self.now = Controls()
         self._following = Following(bus, CONTROL, [bus.subjects.controls()], self._see)
-        self._heard = heard
+        self.heard: Callable[[ControlSet], None] | None = None
         self._changed = asyncio.Event()
 
     async def load(self) -> None:
@@ -98,7 +101,8 @@ class Control:
         if said is None:
             return
         self.now = self.now.known_with(said)
-        self._heard(said)
+        if self.heard is not None:
+            self.heard(said)
         self._changed.set()
         self._changed = asyncio.Event()
 

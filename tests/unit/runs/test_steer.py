@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from loopy.compiler.plan import Plan, Retry as RetryPolicy
+from loopy.compiler.plan import Plan
+from loopy.compiler.plan import Retry as RetryPolicy
 from loopy.runs.decide import decide
 from loopy.runs.edits import Refused
 from loopy.runs.effects import EndRun, RequestAttempt
