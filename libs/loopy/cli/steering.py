@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from loopy.runs.steer import Wish
 
 DONE_WORDS = {"cancel": "cancelled", "pause": "paused", "resume": "resumed", "retry": "runs again"}
-# Which runs each action is for where nothing else is said: one that failed is kept until somebody names it.
-REACHED = {"cancel": ("running", "paused"), "pause": ("running",), "resume": ("paused",), "retry": ("failed",)}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,12 +44,12 @@ async def _steer(args: argparse.Namespace, address: Address) -> int:
 
 async def _chosen(bus: "Bus", args: argparse.Namespace) -> list[str]:
     """The runs that are meant, each once. CommandError when a person thinks better of it."""
+    from loopy.runs.selection import reached
+
     if args.ids:
         return list(dict.fromkeys([await resolved(bus, given) for given in args.ids]))
-    reached = REACHED[args.action]
-    if args.action == "retry" and args.from_step is not None:
-        reached = (*reached, "running", "paused")
-    runs = [each.run for each in await picked(bus, selection(args, reached), SEARCHED)]
+    wanted = selection(args, reached(args.action, from_step=args.from_step is not None))
+    runs = [each.run for each in await picked(bus, wanted, SEARCHED)]
     if not runs:
         stderr_screen().line("no such run")
     elif not is_confirmed(args, f"{args.action} {counted(len(runs), 'run')}"):

@@ -10,7 +10,16 @@ from loopy.runs.summary import RunSummary
 
 Standing: TypeAlias = str  # an outcome, `running`, or `paused`
 STANDINGS = (*get_args(Outcome), "running", "paused")
-OPEN = ("running", "paused", "failed")  # what steering can reach
+_REACHED = {"cancel": ("running", "paused"), "pause": ("running",), "resume": ("paused",), "retry": ("failed",)}
+
+
+def reached(action: str, *, from_step: bool = False) -> tuple[Standing, ...]:
+    """Which runs an action on many is for, where nothing else is said (any, for one that steers nothing).
+
+    One that failed is cancelled only when that is said: it could be resumed. A retry from a step is for all that are
+    not over.
+    """
+    return (*_REACHED.get(action, ()), *(("running", "paused") if action == "retry" and from_step else ()))
 
 
 class Selection(msgspec.Struct, frozen=True):
