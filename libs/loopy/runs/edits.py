@@ -7,7 +7,7 @@ import msgspec
 from loopy.compiler.plan import Fields, Plan, Workflow
 from loopy.diagnostics.suggest import did_you_mean
 from loopy.runs.records import AttemptSucceeded, Data
-from loopy.runs.standing import event_data, standings
+from loopy.runs.standing import standings
 from loopy.runs.state import RunState
 from loopy.types.check import Mismatch, checker_of
 
@@ -59,19 +59,20 @@ def checked_edits(
 def _checked(
     plan: Plan, workflow: Workflow, state: RunState, steps: frozenset[str], place: str, edit: Data
 ) -> Data | Refused:
-    event_type = state.started.event.type if state.started else ""
-    fields = declared_fields(plan, workflow, event_type, place)
+    assert state.started is not None
+    event = state.started.event
+    fields = declared_fields(plan, workflow, event.type, place)
     if isinstance(fields, Refused):
         return fields
     for name in edit:
         if name not in fields:
             hint = did_you_mean(name, fields) or f"it has {', '.join(fields) or 'no fields'}"
             return Refused(f"`{place}` has no field `{name}`", hint)
-    now = event_data(state) if place == EVENT else _output(workflow, state, steps, place)
-    if isinstance(now, Refused):
-        return now
+    given = event.data if place == EVENT else _output(workflow, state, steps, place)
+    if isinstance(given, Refused):
+        return given
     try:
-        whole: Data = checker_of(fields).check({**now, **edit})
+        whole: Data = checker_of(fields).check({**given, **edit})
     except Mismatch as mismatch:
         told = "; ".join(f"{problem.path or place}: {problem.reason}" for problem in mismatch.problems)
         return Refused(f"`{place}` cannot be edited so: {told}")
@@ -79,7 +80,7 @@ def _checked(
 
 
 def _output(workflow: Workflow, state: RunState, steps: frozenset[str], place: str) -> Data | Refused:
-    """What a step gave, as amended so far; it must be an input of what runs again."""
+    """What a step gave; it must be an input of what runs again."""
     if place in steps:
         return Refused(f"step `{place}` runs again itself, so its output cannot be edited")
     result = standings(workflow, state)[place].result
@@ -87,4 +88,4 @@ def _output(workflow: Workflow, state: RunState, steps: frozenset[str], place: s
         return Refused(f"step `{place}` has no output to edit: it has not succeeded")
     if steps.isdisjoint(and_after(workflow, (place,))):
         return Refused(f"step `{place}` comes before none of the steps that run again ({', '.join(sorted(steps))})")
-    return {**result.output, **state.edits.get(place, {})}
+    return result.output

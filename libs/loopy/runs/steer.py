@@ -4,7 +4,6 @@ The record is all that a steering command writes. What follows from it is decide
 a command may be repeated, and two people may give commands at once: each record has one place, the first writer has it.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
@@ -15,7 +14,7 @@ from loopy.diagnostics.suggest import did_you_mean
 from loopy.runs.edits import Refused, and_after, checked_edits
 from loopy.runs.records import Data, RunCancelled, RunPaused, RunResumed, RunStarted
 from loopy.runs.standing import Standing, standings
-from loopy.runs.state import RunState, evolve
+from loopy.runs.state import RunState
 
 Steered: TypeAlias = RunPaused | RunResumed | RunCancelled
 
@@ -110,10 +109,8 @@ def _retried(
     edits = checked_edits(plan, workflow, state, steps, retry.edits)
     if isinstance(edits, Refused):
         return edits
-    resumed = RunResumed(
-        started.run, started.workflow, state.epoch + 1, now, asked.by, asked.why, steps=steps, edits=edits
-    )
-    return _disturbing(workflow, state, resumed) or resumed
+    epoch = state.epoch + 1
+    return RunResumed(started.run, started.workflow, epoch, now, asked.by, asked.why, steps=steps, edits=edits)
 
 
 def _first(workflow: Workflow, state: RunState, step: str | None) -> frozenset[str] | Refused:
@@ -130,16 +127,3 @@ def _first(workflow: Workflow, state: RunState, step: str | None) -> frozenset[s
             did_you_mean(step, names) or f"it has {', '.join(names)}",
         )
     return frozenset((step,))
-
-
-def _disturbing(workflow: Workflow, state: RunState, resumed: RunResumed) -> Refused | None:
-    """Why these edits cannot be made, when they change whether a step before the retried ones is to run."""
-    was: Mapping[str, Standing] = {name: each.standing for name, each in standings(workflow, state).items()}
-    for name, stands in standings(workflow, evolve(state, resumed)).items():
-        if name not in resumed.steps and stands.standing is not was[name]:
-            return Refused(
-                f"with these edits step `{name}`, which is not to run again, would stand otherwise: its `when`"
-                " depends on them",
-                f"retry from `{name}`, or from a step before it",
-            )
-    return None

@@ -11,7 +11,8 @@ from loopy.runs.decide import decide
 from loopy.runs.edits import Refused
 from loopy.runs.effects import EndRun, RequestAttempt
 from loopy.runs.records import Record, RunCancelled, RunFailed, RunPaused, RunResumed
-from loopy.runs.state import RunState, fold
+from loopy.runs.standing import Standing, standings
+from loopy.runs.state import RunState, evolve, fold
 from loopy.runs.steer import Asked, Cancel, Pause, Resume, Retry, Wish, steer
 from tests.support.facts import NOW, Facts, event, plan, step, workflow
 
@@ -141,12 +142,12 @@ def test_an_edit_of_what_gave_nothing_is_refused() -> None:
     assert "it has not succeeded" in refusal(Retry("join", {"left": {}}), known(*BROKEN, FAILED)).why
 
 
-def test_edits_may_not_change_whether_a_step_before_runs() -> None:
-    calm = {"event": {"title": "calm"}}
+def test_edits_hold_for_what_runs_again_and_for_nothing_before() -> None:
     state = known(LOOKED, FACTS.succeeded("left"), FACTS.succeeded("right", n=1))
-    refused = refusal(Retry("join", calm), state)
-    assert "step `left`, which is not to run again, would stand otherwise" in refused.why
-    assert isinstance(asked(Retry("left", calm), state), RunResumed)
+    resumed = asked(Retry("join", {"event": {"title": "calm"}}), state)
+    assert standings(FLOW, evolve(state, resumed))["left"].standing is Standing.SUCCEEDED
+    resumed = asked(Retry("left", {"event": {"title": "calm"}}), state)
+    assert standings(FLOW, evolve(state, resumed))["left"].standing is Standing.SKIPPED_BY_WHEN
 
 
 def test_the_event_of_a_schedule_has_nothing_to_edit() -> None:
