@@ -192,6 +192,27 @@ async def test_a_handler_that_raises_at_the_tenth_delivery_ends_in_a_dead_letter
     assert (read_dead(stored).reason, read_dead(stored).detail) == ("handler_failed", "RuntimeError: broken for good")
 
 
+async def test_a_message_that_is_held_back_is_not_set_aside_however_often_it_came(bus: Bus) -> None:
+    tries: list[int] = []
+    came = 0
+
+    async def handler(message: Message) -> Verdict:
+        nonlocal came
+        came += 1
+        tries.append(message.deliveries)
+        if came <= MOST_DELIVERIES + 2:
+            return RetryAfter(0, waits=True)
+        if came == MOST_DELIVERIES + 3:
+            raise RuntimeError("broken for a moment")
+        return Ack()
+
+    await publish(bus, "1")
+    async with consuming(bus, handler):
+        await settled(bus)
+    assert tries == [1] * (MOST_DELIVERIES + 3) + [2]
+    assert await bus.last(DEAD, bus.subjects.dead("EVT", 1)) is None
+
+
 async def test_a_handler_slower_than_the_ack_wait_is_not_given_its_message_again(bus: Bus) -> None:
     deliveries: list[int] = []
 

@@ -62,6 +62,13 @@ async def find_run(bus: Bus, run: str) -> Recorded | None:
     return Recorded(state) if state is not None else None
 
 
+async def read_steering(bus: Bus, run: str) -> list[Record]:
+    """What people had a run do, and each time that it failed, in order."""
+    kinds = ("failed", "pause", "resume", "cancel")
+    messages = await bus.last_each(RUNS, [bus.subjects.every(kind, run) for kind in kinds])
+    return list(_records(messages))
+
+
 async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
     """The state of a run just before a fact of its journal.
 

@@ -17,6 +17,8 @@
     <ns>.timer.<run>.<step>.<epoch>.<n>         a retry that waits; it fires as <ns>.fire.<same>
     <ns>.lease.<run>.<step>.<epoch>.<n>         who executes an attempt, or did
     <ns>.plan.<hash>                            compiled projects
+    <ns>.control.all                            what holds for everything: whether attempts begin, events are let in
+    <ns>.control.workflow.<workflow>            whether attempts of a workflow begin
     <ns>.key.<name>                             secrets that services share, such as what dispatchers seal with
     <ns>.dead.<stream>.<sequence>               messages set aside, with the reason
     <ns>.archive.<run>                          all facts of a run that ended, when its own messages are deleted
@@ -214,6 +216,14 @@ class Subjects(msgspec.Struct, frozen=True):
     def lease(self, run: str, step: str, epoch: int, attempt: int) -> str:
         """Who executes an attempt, or did."""
         return self.under("lease", run, step, str(epoch), str(attempt))
+
+    def control(self, workflow: str | None) -> str:
+        """What somebody had hold for a workflow; None: for everything. The last message holds."""
+        return self.under("control", "all") if workflow is None else self.under("control", "workflow", workflow)
+
+    def controls(self) -> str:
+        """The filter that selects all that somebody had hold."""
+        return self.under("control", ">")
 
     def key(self, name: str) -> str:
         """A secret that services share."""

@@ -8,8 +8,9 @@ import structlog
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import read_event
 from loopy.bus.codec import read_firing, record_message
+from loopy.bus.control import Control
 from loopy.bus.journal import read_routed
-from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
+from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS
 from loopy.bus.writing import was_first
@@ -20,6 +21,8 @@ from loopy.runs.records import Event, EventRouted, RunStarted
 from loopy.runs.route import firing_event, nowhere, route, starts
 from loopy_services.dispatcher.core import admit, admit_firing, oversize
 from loopy_services.dispatcher.runs import RunDecider
+
+CLOSED_LOOK_S = 2.0
 
 log = structlog.get_logger()
 
@@ -36,9 +39,11 @@ class EventRouter:
         plans: PlanStore,
         decider: RunDecider,
         clock: Clock,
+        control: Control,
         metrics: Metrics = UNMEASURED,
     ) -> None:
         self._bus = bus
+        self._control = control
         self._decider = decider
         self._plan = plan
         self._plans = plans
@@ -48,7 +53,11 @@ class EventRouter:
         self._firings = bus.subjects.under("firing", "")
 
     async def on_event(self, message: Message) -> Verdict:
-        """Consume one event or firing. Undecodable."""
+        """Consume one event or firing. Undecodable. While nothing is let in, all wait: their runs are one fact."""
+        if self._control.now.closed:
+            await self._control.wait(CLOSED_LOOK_S)
+        if self._control.now.closed:
+            return RetryAfter(CLOSED_LOOK_S, waits=True)
         event, refused = self._read(message, self._plan)
         if refused is not None:
             return await self._refuse(message, event, refused)

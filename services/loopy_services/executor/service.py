@@ -40,7 +40,7 @@ from loopy_services.executor.measures import count_attempt, slot_in_use
 from loopy_services.executor.sweeper import Sweeper
 
 RELEASE_S = 1.0
-PAUSED_LOOK_S = 2.0
+STILL_LOOK_S = 2.0  # how soon a run that may go on is noticed to
 
 _log = structlog.get_logger()
 
@@ -75,8 +75,8 @@ class Executor:
             return DeadLetter("no_attempt", f"expected AttemptRequested, found {type(request).__name__}")
         if self._steering.is_cancelled(request.run):
             return Ack()
-        if self._steering.is_paused(request.run):
-            return Ack() if await self._is_settled(request) else RetryAfter(PAUSED_LOOK_S)
+        if await self._is_held_back(request):
+            return Ack() if await self._is_settled(request) else RetryAfter(STILL_LOOK_S, waits=True)
         lease = await self._leases.take(request.run, request.step, request.epoch, request.attempt)
         if lease is None:
             return RetryAfter(self._leases.seconds / 2)
@@ -85,6 +85,16 @@ class Executor:
         except BaseException:
             await _release(lease)
             raise
+
+    async def _is_held_back(self, request: AttemptRequested) -> bool:
+        """Whether an attempt may not begin yet, because somebody had its run, its workflow or everything stand still.
+
+        While everything does, this slot can do nothing else: so it waits here, and no message goes to and fro.
+        """
+        control = self._steering.control
+        if control.now.halted:
+            await control.wait(STILL_LOOK_S)
+        return self._steering.is_paused(request.run) or control.now.halts(request.workflow)
 
     async def _under_lease(self, message: Message, request: AttemptRequested, lease: Lease) -> Verdict:
         """Execute an attempt that nobody else executes now.
