@@ -23,7 +23,7 @@ from loopy.bus.streams import PLANS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
-from loopy.runs.records import EventRouted, RunStarted
+from loopy.runs.records import EventRouted, Record, RunStarted
 from loopy.runs.state import RunState, evolve, fold
 from loopy.runs.summary import RunSummary, summarize
 
@@ -66,7 +66,7 @@ async def read_steering(bus: Bus, run: str) -> list[Record]:
     """What people had a run do, and each time that it failed, in order."""
     kinds = ("failed", "pause", "resume", "cancel")
     messages = await bus.last_each(RUNS, [bus.subjects.every(kind, run) for kind in kinds])
-    return list(_records(messages))
+    return list(readable_facts(bus.subjects, messages))
 
 
 async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
