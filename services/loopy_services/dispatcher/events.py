@@ -8,8 +8,9 @@ import structlog
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import read_event
 from loopy.bus.codec import read_firing, record_message
+from loopy.bus.control import Control
 from loopy.bus.journal import read_routed
-from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
+from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS
 from loopy.bus.undecodable import Undecodable
@@ -21,6 +22,8 @@ from loopy.runs.records import Event, EventRouted
 from loopy.runs.route import Beginning, firing_event, nowhere, route, starts
 from loopy_services.dispatcher.core import admit, admit_firing, oversize
 from loopy_services.dispatcher.runs import RunDecider
+
+CLOSED_LOOK_S = 2.0
 
 log = structlog.get_logger()
 
@@ -37,9 +40,11 @@ class EventRouter:
         plans: PlanStore,
         decider: RunDecider,
         clock: Clock,
+        control: Control,
         metrics: Metrics = UNMEASURED,
     ) -> None:
         self._bus = bus
+        self._control = control
         self._decider = decider
         self._plan = plan
         self._plans = plans
@@ -49,7 +54,11 @@ class EventRouter:
         self._firings = bus.subjects.under("firing", "")
 
     async def on_event(self, message: Message) -> Verdict:
-        """Consume one event or firing. Undecodable."""
+        """Consume one event or firing. Undecodable. While nothing is let in, all wait: their runs are one fact."""
+        if self._control.now.closed:
+            await self._control.wait(CLOSED_LOOK_S)
+        if self._control.now.closed:
+            return RetryAfter(CLOSED_LOOK_S, waits=True)
         event, refused = self._read(message, self._plan)
         if refused is not None:
             return await self._refuse(message, event, refused)
@@ -94,7 +103,7 @@ class EventRouter:
         """The event of a message, and why a plan does not let it in, if so."""
         if not self._is_firing(message):
             event = read_event(self._bus.subjects, message)
-            return event, admit(plan, event) or oversize(event, self._bus.max_payload)
+            return event, admit(plan, event) or oversize(event, self._bus.largest_value)
         firing = read_firing(message)
         event = firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
         return event, admit_firing(plan, firing.schedule)

@@ -24,7 +24,7 @@ async def serve(host: Host) -> None:
     performer = Performer(bus, plans, sealer, host.clock, host.metrics)
     await performer.spending.load()
     decider = RunDecider(bus, plans, performer, sealer, steering, host.clock)
-    router = EventRouter(bus, host.plan, plans, decider, host.clock, host.metrics)
+    router = EventRouter(bus, host.plan, plans, decider, host.clock, steering.control, host.metrics)
     work = (
         (DISPATCHER_EVENTS, router.on_event),
         (DISPATCHER_RUNS, decider.on_fact),

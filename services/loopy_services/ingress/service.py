@@ -24,7 +24,7 @@ async def serve(host: Host) -> None:
     """Accept deliveries and make events of them until the host stops."""
     doors = doors_of(host.plan, os.environ)
     sensors = load_sensors(host.project, host.plan)
-    max_body = min(host.settings.webhook_max_bytes, host.bus.max_payload)
+    max_body = min(host.settings.webhook_max_bytes, host.bus.largest_value)
     host.http.mount("/", Webhooks(host.bus, host.clock, doors, host.metrics).app(max_body), protected=False)
     for door in doors:
         if door.verify and not door.secrets:
