@@ -12,17 +12,31 @@ KEPT_PLANS = 32
 
 
 class PlanStore:
-    """The plans that a service needs, by hash: its own, and others from the bus, the least recently used forgotten."""
+    """The plans that a service needs, by hash: its `own`, and others, the least recently used forgotten."""
 
     def __init__(self, bus: Bus, own: Plan) -> None:
         self._bus = bus
-        self._own = own
+        self.own = own
         self.own_hash = plan_hash(own)
         self._others: OrderedDict[str, Plan] = OrderedDict()
 
     async def store(self) -> None:
         """Put the service's own plan on the bus, where the others find it. BusError when the bus refuses it."""
-        await self._bus.publish_once(plan_message(self._bus.subjects, self._own))
+        await self._bus.publish_once(plan_message(self._bus.subjects, self.own))
+
+    async def store_as_newest(self) -> None:
+        """Put it there as the newest, also when it was stored long ago and another since. BusError."""
+        message, every = plan_message(self._bus.subjects, self.own), self._bus.subjects.plan("*")
+        while True:
+            newest = await self._bus.last(PLANS, every)
+            if newest is not None and newest.subject == message.subject:
+                return
+            await self._bus.publish_after(message, scope=every, sequence=newest.sequence if newest else 0)
+
+    def take(self, plan: Plan) -> None:
+        """Be the store of a service that works by this plan from now on."""
+        self._others[self.own_hash] = self.own
+        self.own, self.own_hash = plan, plan_hash(plan)
 
     async def newest(self) -> Plan | None:
         """The plan that was stored last, when it is another than the service's own and can be read."""
@@ -36,7 +50,7 @@ class PlanStore:
     async def get(self, plan: str) -> Plan | None:
         """The plan of this hash, or None when nobody has stored it."""
         if plan == self.own_hash:
-            return self._own
+            return self.own
         if plan not in self._others:
             message = await self._bus.last(PLANS, self._bus.subjects.plan(plan))
             if message is None:

@@ -23,8 +23,8 @@ from loopy.bus.deadletters import (
 )
 from loopy.bus.deliveries import newest_deliveries, newest_failures
 from loopy.clock import Clock
-from loopy.compiler.plan import Plan, plan_hash
 from loopy.kit.api import api
+from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.problems import Problem
 from loopy_services.console import core
 
@@ -40,9 +40,9 @@ Settle: TypeAlias = Callable[[Bus, SetAside, str, datetime], Awaitable[Settlemen
 class Routes:
     """Everything that `/api` answers."""
 
-    def __init__(self, bus: Bus, plan: Plan, clock: Clock) -> None:
+    def __init__(self, bus: Bus, current: CurrentPlan, clock: Clock) -> None:
         self._bus = bus
-        self._plan = plan
+        self._current = current
         self._clock = clock
 
     def app(self) -> Litestar:
@@ -132,14 +132,14 @@ class Routes:
         return found
 
     async def plan(self, request: AnyRequest) -> Answer:
-        """The plan by which this process works."""
-        return Response({"hash": plan_hash(self._plan), "plan": self._plan})
+        """The plan by which this process starts new runs."""
+        return Response({"hash": self._current.hash, "plan": self._current.plan})
 
     async def health(self, request: AnyRequest) -> Answer:
         """200 when the bus can be talked to, else 503."""
         connected = self._bus.connected
         status = "ok" if connected else "disconnected"
-        return Response({"status": status, "plan": plan_hash(self._plan)}, status_code=200 if connected else 503)
+        return Response({"status": status, "plan": self._current.hash}, status_code=200 if connected else 503)
 
 
 def _answering(answer: Callable[[AnyRequest], Awaitable[Answer]]) -> Callable[[AnyRequest], Awaitable[Answer]]:

@@ -6,6 +6,6 @@ from loopy_services.console.routes import Routes
 
 async def serve(host: Host) -> None:
     """Answer `/api` until the host stops."""
-    host.http.mount("/api", Routes(host.bus, host.plan, host.clock).app(), protected=True)
+    host.http.mount("/api", Routes(host.bus, host.current, host.clock).app(), protected=True)
     host.ready()
     await host.stopping.wait()
