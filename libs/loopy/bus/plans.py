@@ -1,6 +1,7 @@
 """Plans on the bus: a run goes on by the plan that it began with, whatever was deployed since."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import plan_message, read_plan
@@ -33,10 +34,15 @@ class PlanStore:
                 return
             await self._bus.publish_after(message, scope=every, sequence=newest.sequence if newest else 0)
 
-    def take(self, plan: Plan) -> None:
-        """Be the store of a service that works by this plan from now on."""
-        self._others[self.own_hash] = self.own
-        self.own, self.own_hash = plan, plan_hash(plan)
+    async def prepare(self, plan: Plan) -> Callable[[], None]:
+        """What makes this the store of a service that works by this plan, called once that is decided."""
+        name = plan_hash(plan)
+
+        def take() -> None:
+            self._others[self.own_hash] = self.own
+            self.own, self.own_hash = plan, name
+
+        return take
 
     async def newest(self) -> Plan | None:
         """The plan that was stored last, when it is another than the service's own and can be read."""
