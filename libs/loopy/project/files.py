@@ -99,7 +99,7 @@ def _tree(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple
             yield prefix, entry
         elif is_directory and not _is_hidden(entry.name):
             yield from _tree(entry.path, f"{prefix}/{_shown(entry.name)}", (*above, real))
-        elif not is_directory and kind_of(f"{prefix}/{entry.name}"):
+        elif not is_directory and not _is_hidden(entry.name) and kind_of(f"{prefix}/{entry.name}"):
             yield _named(f"{prefix}/", entry)
 
 
