@@ -65,10 +65,11 @@ class NewPlans:
             return False
         self._tried = files
         compiled = await asyncio.to_thread(compile_project, files)
+        self._show(shown, compiled)
         if compiled.plan is None:
-            self._show(shown, compiled, compiled.diagnostics)
-            return self._refuse(shown, render.counted(compiled.diagnostics))
-        self._warn(shown, compiled)
+            errors = [found for found in compiled.diagnostics if found.severity == "error"]
+            return self._refuse(shown, render.counted(errors))
+        self._warned = _warnings(compiled)
         return await self._switch(shown, compiled.plan, noticed)
 
     async def _switch(self, shown: "Display", plan: Plan, noticed: float) -> bool:
@@ -101,14 +102,11 @@ class NewPlans:
     def _goes_on(self) -> str:
         return f"plan {self._current.hash[:SHOWN_HASH]}… goes on serving new runs"
 
-    def _warn(self, shown: "Display", compiled: Compiled) -> None:
-        """Show the warnings that there were not before."""
-        before, self._warned = self._warned, _warnings(compiled)
-        self._show(shown, compiled, [found for found in compiled.diagnostics if _identity(found) not in before])
-
-    def _show(self, shown: "Display", compiled: Compiled, found: Sequence[Diagnostic]) -> None:
+    def _show(self, shown: "Display", compiled: Compiled) -> None:
+        """Show the errors, and the warnings that there were not when the project compiled last."""
+        new = [found for found in compiled.diagnostics if _identity(found) not in self._warned]
         colour = shown.screen.has_colour
-        shown.screen.rendered(full(found, compiled.sources, project=self._shown_project, colour=colour))
+        shown.screen.rendered(full(new, compiled.sources, project=self._shown_project, colour=colour))
 
     def _remark(self, shown: "Display", plan: Plan) -> None:
         """Say what is new of what this version does not enforce or isolate, and what waits for the next start."""
@@ -144,6 +142,7 @@ def hold_runnable(plan: Plan, *, rehearse: bool) -> None:
 
 
 def _warnings(compiled: Compiled) -> set[tuple[str, str, str]]:
+    """The diagnostics of a project without errors: all of them are warnings."""
     return {_identity(found) for found in compiled.diagnostics}
 
 

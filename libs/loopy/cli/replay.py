@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from loopy.cli.exits import CommandError
-from loopy.cli.projects import find_project, plan_of
+from loopy.cli.projects import find_project
 from loopy.cli.reach import Address, connected, find_bus
-from loopy.cli.trigger import newest_plan, published
+from loopy.cli.trigger import newest_plan, plan_written, published
 from loopy.cli.values import event_data
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ SOURCE = "/cli/replay"
 def run(args: argparse.Namespace) -> int:
     """Publish the event `args.id` anew; with `args.wait`, exit 1 when anything that followed failed."""
     address = find_bus(args)
-    project = find_project(args.project)
-    return asyncio.run(_replay(args, address, plan_of(project) if project is not None else None))
+    return asyncio.run(_replay(args, address, plan_written(find_project(args.project))))
 
 
 async def _replay(args: argparse.Namespace, address: Address, plan: "Plan | None") -> int:
