@@ -92,8 +92,9 @@ async def test_a_webhook_opens_and_closes_with_the_plan_that_has_it(
 
 
 async def test_changed_code_is_what_is_called_also_within_the_second_and_in_a_module_that_is_imported(
-    ingress: Running, web: httpx.AsyncClient, bus: Bus, project: Path
+    ingress: Running, web: httpx.AsyncClient, bus: Bus, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     await noted(web, bus, "/hooks/note", "one")
     told = ["one"]
     for word in ("two", "six", "ten"):  # as long as each other, so that Python's own cache would not notice

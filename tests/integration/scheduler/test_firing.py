@@ -15,6 +15,7 @@ from loopy.bus.streams import DEAD, EVENTS
 from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor
 from loopy.runs.ids import firing_id, run_id
 from loopy_services.dispatcher.service import serve as dispatch
+from loopy_services.scheduler.marks import Marks
 from loopy_services.scheduler.service import Scheduler, serve
 from tests.support.engine import ShiftedClock, executing, serving
 from tests.support.facts import plan, step, workflow
@@ -251,6 +252,20 @@ async def test_times_that_a_new_plan_changed_count_from_the_switch_and_what_is_u
     assert [(firing.schedule, f"{firing.scheduled_at:%H:%M}") for firing in await fired(bus)] == [("same", "09:00")]
     await scheduler.fire(on("10:50:01"))
     assert await times(bus) == ["09:00", "10:50", "10:00"]
+
+
+async def test_only_what_is_new_in_a_plan_is_asked_of_the_bus(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = Scheduler(bus, scheduled("one", "two"))
+    await scheduler.start(on("08:30:00"))
+    asked: list[str] = []
+
+    async def counts_from(marks: Marks, kind: str, name: str, declared: object, now: datetime) -> datetime:
+        asked.append(name)
+        return now
+
+    monkeypatch.setattr(Marks, "counts_from", counts_from)
+    await scheduler.prepare(scheduled("one", "two", "three"), on("08:40:00"))
+    assert asked == ["three"]
 
 
 async def test_a_plan_that_is_prepared_and_not_taken_changes_nothing(bus: Bus) -> None:

@@ -3,13 +3,16 @@
 import asyncio
 import os
 import shutil
+import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from loopy.cli.edits import edits, stamps_of
+from loopy.cli import edits as noticing
+from loopy.cli.edits import Stamps, edits, stamps_of
 from tests.support.files import write_files
 
 FILES = {
@@ -103,6 +106,16 @@ async def test_edits_in_quick_succession_are_told_of_once_and_with_the_last_of_t
     after = asyncio.create_task(next_of(noticed))
     (project / "registry.yml").write_text("the next edit")
     assert await after
+
+
+def test_files_that_are_still_being_written_are_let_be_until_they_stay_the_same(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Stamps] = [{"a": (2,)}, {"a": (3,)}, {"a": (3,)}, {"a": (4,)}]
+    monkeypatch.setattr(noticing, "stamps_of", lambda root: looks.pop(0))
+    monkeypatch.setattr(noticing, "QUIET_S", 0)
+    settled = noticing._settled(project, {"a": (1,)}, time.perf_counter(), threading.Event())
+    assert (settled, looks) == ({"a": (3,)}, [{"a": (4,)}])
 
 
 async def test_files_that_are_never_let_be_are_told_of_all_the_same(
