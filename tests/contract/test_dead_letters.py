@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from loopy.bus import writing
 from loopy.bus.client import Bus
 from loopy.bus.collapse import IN_A_ROW
 from loopy.bus.deadletters import SetAside, Unsettled, drop_dead, find_dead, list_dead, replay_dead, with_original
@@ -110,7 +111,7 @@ async def test_a_letter_has_one_fate_and_the_first_stands(bus: Bus) -> None:
 async def test_a_letter_too_large_to_be_copied_is_replayed_from_its_original(bus: Bus) -> None:
     refusing = Refusing()
     payload = b"x" * (bus.max_payload - 700)
-    await bus.publish_once(Outgoing(bus.subjects.event("A", "1"), payload))
+    await writing.publish_once(bus._connection, Outgoing(bus.subjects.event("A", "1"), payload))
     async with consuming(bus, refusing, consumer=DISPATCHER_EVENTS):
         letter = await one_letter(bus)
         assert letter.letter.truncated

@@ -1,179 +1,17 @@
-"""Whatever the graph, the failures, the order of deliveries and the crashes: each thing happens once, in its order.
-
-A dispatcher in miniature works on a store in memory where the first writer wins. It is given the facts in any order,
-crashes between any two publishes, and gets facts again that it has dealt with. Executors may do an attempt twice.
-"""
-
-from collections.abc import Callable
-from typing import Any, Literal
+"""Whatever the graph, the failures, the order of deliveries and the crashes: each thing happens once, in its order."""
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopy.compiler.plan import Retry, Step, Workflow
-from loopy.runs.decide import decide, retry
-from loopy.runs.effects import Effect, EndRun, PublishEvent, RequestAttempt, SkipStep, StartTimer
-from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Record, RunEnded
+from loopy.compiler.plan import Step
+from loopy.runs.chain import deciding_alone, state_before
+from loopy.runs.decide import decide
+from loopy.runs.records import AttemptFailed, AttemptSucceeded, Record, RunEnded, RunFailed
 from loopy.runs.standing import standings
 from loopy.runs.state import fold
-from tests.support.facts import NOW, Facts, emitted, event, step, workflow
-
-Behaviour = Literal["succeeds", "fails", "fails_for_good"]
-Key = tuple[str, ...]
-MOST_STEPS = 8
-
-
-class World(msgspec.Struct, frozen=True):
-    """A workflow, what its event says to each `when`, and how each attempt of each step goes."""
-
-    flow: Workflow
-    whens: dict[str, bool]
-    behaviours: dict[str, tuple[Behaviour, ...]]
-
-
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    count = draw(st.integers(1, MOST_STEPS))
-    steps: list[Step] = []
-    for index in range(count):
-        before = [each.name for each in steps]
-        after = draw(st.lists(st.sampled_from(before), min_size=1, max_size=3, unique=True)) if before else []
-        name = f"s{index}"
-        when = f"event.{name} == true" if draw(st.booleans()) else None
-        steps.append(step(name, *after, when=when, retry=Retry(draw(st.integers(1, 3)))))
-    kinds: st.SearchStrategy[Behaviour] = st.sampled_from(["succeeds", "succeeds", "fails", "fails_for_good"])
-    return World(
-        workflow(*steps),
-        {each.name: draw(st.integers(0, 3)) > 0 for each in steps},
-        {each.name: tuple(draw(st.lists(kinds, min_size=3, max_size=3))) for each in steps},
-    )
-
-
-class Store:
-    """What is published, by subject; the first writer wins. `order` has the subjects in the order of the stream."""
-
-    def __init__(self) -> None:
-        self.stored: dict[Key, Any] = {}
-
-    def publish(self, key: Key, value: Any) -> bool:
-        if key in self.stored:
-            return False
-        self.stored[key] = value
-        return True
-
-    @property
-    def order(self) -> list[Key]:
-        return list(self.stored)
-
-    def of(self, kind: str) -> list[Key]:
-        return [key for key in self.stored if key[0] == kind]
-
-
-class Simulation:
-    """One run in a world, driven by choices that Hypothesis makes."""
-
-    def __init__(self, world: World, choose: Callable[[int], int]) -> None:
-        self.world = world
-        self.choose = choose
-        self.facts = Facts(world.flow, event(data=dict(world.whens)))
-        self.store = Store()
-        self.pending: list[Key] = []
-        self.publish(("start",), self.facts.started())
-
-    def publish(self, key: Key, value: Any) -> None:
-        if key not in self.store.stored and isinstance(value, AttemptRequested):
-            self.wanted_now(value)
-        if self.store.publish(key, value):
-            self.pending.append(key)
-
-    def go(self) -> None:
-        while self.pending:
-            key = self.pending[self.choose(len(self.pending))]
-            if not self.handle(key) or self.choose(5) == 4:  # crashed; or done, but the acknowledgement was lost
-                continue
-            self.pending.remove(key)
-
-    def handle(self, key: Key) -> bool:
-        value = self.store.stored[key]
-        match key[0]:
-            case "attempt":
-                self.execute(value)
-                return True
-            case "start" | "done" | "fail":
-                return self.perform(decide(self.world.flow, fold(self.facts.run, self.journal(key)), value, NOW))
-            case "timer":
-                state = fold(self.facts.run, self.journal(None))
-                return self.perform(retry(self.world.flow, state, value.step, value.attempt, NOW))
-            case _:
-                return True
-
-    def journal(self, until: Key | None) -> list[Record]:
-        order = [key for key in self.store.order if key[0] in ("start", "done", "fail", "skip", "end")]
-        return [self.store.stored[key] for key in (order if until is None else order[: order.index(until)])]
-
-    def perform(self, effects: list[Effect]) -> bool:
-        """Publish the effects, or crash on the way; whether it came to the end."""
-        crash_before = self.choose(len(effects) + 4) - 1
-        for index, effect in enumerate(effects):
-            if index == crash_before:
-                return False
-            self.publish(place(effect), content(effect))
-        return True
-
-    def execute(self, requested: AttemptRequested) -> None:
-        name, attempt = requested.step, requested.attempt
-        if self.world.behaviours[name][attempt - 1] == "succeeds":
-            self.publish(("done", name), self.facts.succeeded(name, attempt, emits=(emitted("E"), emitted("E"))))
-        else:
-            retryable = self.world.behaviours[name][attempt - 1] == "fails"
-            self.publish(("fail", name, str(attempt)), self.facts.failed(name, attempt, retryable=retryable))
-
-    def wanted_now(self, requested: AttemptRequested) -> None:
-        """A step starts when its predecessors are settled and one succeeded, and while it is not settled itself."""
-        stands = standings(self.world.flow, fold(self.facts.run, self.journal(None)))
-        before = [stands[name].standing for name in self.world.flow.step(requested.step).after]
-        assert all(each.is_settled for each in before)
-        assert not before or any(each.value == "succeeded" for each in before)
-        assert not stands[requested.step].standing.is_settled
-
-
-class DoublingSimulation(Simulation):
-    """Executors that now and then do an attempt twice, with different results."""
-
-    def execute(self, requested: AttemptRequested) -> None:
-        if self.choose(3) == 2:
-            other = self.facts.failed(requested.step, requested.attempt)
-            self.publish(("fail", requested.step, str(requested.attempt)), other)
-        super().execute(requested)
-
-
-def place(effect: Effect) -> Key:
-    match effect:
-        case RequestAttempt(attempt):
-            return ("attempt", attempt.step, str(attempt.attempt))
-        case SkipStep(skip):
-            return ("skip", skip.step)
-        case PublishEvent(event=published):
-            return ("event", published.id)
-        case StartTimer(step=name, attempt=attempt):
-            return ("timer", name, str(attempt))
-        case EndRun():
-            return ("end",)
-
-
-def content(effect: Effect) -> Any:
-    match effect:
-        case RequestAttempt(attempt):
-            return attempt
-        case SkipStep(skip):
-            return skip
-        case PublishEvent(event=published):
-            return published
-        case StartTimer():
-            return effect
-        case EndRun(end):
-            return end
+from tests.property.miniature import DoublingSimulation, Key, Simulation, Store, World, choices, worlds
+from tests.support.facts import NOW, Facts, event
 
 
 class Expected(msgspec.Struct):
@@ -213,13 +51,14 @@ def executed(each: Step, world: World, result: Expected) -> str:
     return "failed"
 
 
-def choices(data: st.DataObject) -> Callable[[int], int]:
-    return lambda count: data.draw(st.integers(0, count - 1))
-
-
 def kinds_after_the_end(store: Store) -> set[str]:
     """What a fact calls for that was stored before the end, yet dealt with after it, and late results."""
-    return {key[0] for key in store.order[store.order.index(("end",)) + 1 :]}
+    return {key[0] for key in store.order[store.order.index(over(store)) + 1 :]}
+
+
+def over(store: Store) -> Key:
+    """Where it is stored that the run ended, or failed."""
+    return ("failed",) if ("failed",) in store.stored else ("end",)
 
 
 @given(worlds(), st.data())
@@ -230,7 +69,11 @@ def test_a_run_comes_to_what_its_graph_says_each_thing_once(world: World, data: 
     assert set(store.of("attempt")) == wanted.attempts
     assert set(store.of("skip")) == wanted.skipped
     assert len(store.of("event")) == wanted.events
-    assert store.stored["end",].outcome == wanted.outcome
+    if wanted.outcome == "failed":
+        assert over(store) == ("failed",)
+        assert ("end",) not in store.stored
+    else:
+        assert store.stored["end",].outcome == wanted.outcome
     assert kinds_after_the_end(store) <= {"event", "skip"}
 
 
@@ -244,7 +87,22 @@ def test_attempts_done_twice_neither_double_nor_revive_anything(world: World, da
     assert all(each.standing.is_settled for each in stands.values())
     succeeded = [each for each in stands.values() if each.standing.value == "succeeded"]
     assert len(store.of("event")) == 2 * len(succeeded)
-    assert isinstance(store.stored["end",], RunEnded)
+    assert isinstance(store.stored[over(store)], RunEnded | RunFailed)
+
+
+@given(worlds(), st.data())
+def test_what_is_decided_by_a_success_alone_is_what_the_journal_says(world: World, data: st.DataObject) -> None:
+    simulation = DoublingSimulation(world, choices(data))
+    simulation.go()
+    alone = deciding_alone(world.flow)
+    for key in simulation.store.of("result"):
+        success = simulation.store.stored[key]
+        if not isinstance(success, AttemptSucceeded) or success.step not in alone:
+            continue
+        before = state_before(success)
+        assert before is not None
+        by_journal = fold(success.run, simulation.journal(key))
+        assert decide(world.flow, before, success, NOW) == decide(world.flow, by_journal, success, NOW)
 
 
 @given(worlds(), st.data())

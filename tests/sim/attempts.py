@@ -8,7 +8,7 @@ from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from tests.sim.entries import Entry, Execution, Key
 from tests.sim.history import History
 from tests.sim.journal import Journal, Result
-from tests.sim.rules import Known, settled_at, settling
+from tests.sim.rules import Known, lied_about, settled_at, settling
 
 # Whoever looked up whether something is settled may act on the answer for so long: a request is given up after 2 s.
 IN_TRANSIT_S = 5.0
@@ -76,9 +76,11 @@ def events_are_emitted_once(history: History) -> Iterator[str]:
 def agents_work_again_only_after_a_loss(history: History) -> Iterator[str]:
     """An attempt is executed again only if its executor may have been lost, and never once it is settled."""
     executed: dict[Key, list[Execution]] = defaultdict(list)
+    lies = lied_about(history)
     for execution in history.executions:
-        settled = settled_at(history.journals[execution.run], execution.key)
-        if settled is not None and execution.started > settled + IN_TRANSIT_S:
+        settled = settled_at(history, execution.key)
+        too_late = settled is not None and execution.started > settled + IN_TRANSIT_S
+        if too_late and execution.key not in lies:
             yield f"{execution.name} was executed at {execution.started:.1f} although settled at {settled:.1f}"
         for before in executed[execution.key]:
             if not _may_be_lost(history, before, execution):
@@ -90,7 +92,7 @@ def agents_work_is_recorded(history: History) -> Iterator[str]:
     """Every attempt that was requested has a result, unless its run ended or its step was made to run again."""
     for _, asked in history.records(AttemptRequested):
         key = (asked.run, asked.step, asked.epoch, asked.attempt)
-        if asked.run in history.journals and settled_at(history.journals[asked.run], key) is None:
+        if asked.run in history.journals and settled_at(history, key) is None:
             yield f"{_where(asked)} has no result"
 
 

@@ -10,9 +10,10 @@ from loopy.bus.cloudevents import read_event
 from loopy.bus.codec import read_record
 from loopy.bus.subjects import Subjects
 from loopy.compiler.plan import Plan, Workflow
-from loopy.runs.records import AttemptRequested, Event, EventRouted, Record, RunStarted
+from loopy.runs.records import AttemptFailed, AttemptRequested, Event, EventRouted, Record, RunStarted
 from tests.sim.entries import Due, Entry, Execution, Loss
 from tests.sim.journal import Journal
+from tests.sim.keeping import Deletion
 
 R = TypeVar("R", bound=Record)
 
@@ -29,8 +30,12 @@ class History:
         self.losses: list[Loss] = []
         self.failures: list[str] = []
         self.planted: set[int] = set()  # sequences of stream EVT
+        self.without_value: list[str] = []  # subjects of messages whose payload was not there when they were stored
+        self.lies: dict[int, str] = {}  # what strangers wrote into stream RUN, by sequence
         self.scheduling: Due | None = None
         self.settled = False
+        self.is_kept = False  # whether there are janitors
+        self.deletions: list[Deletion] = []
 
     def of(self, stream: str) -> list[Entry]:
         """The entries of one stream."""
@@ -51,7 +56,19 @@ class History:
 
     @cached_property
     def _decoded(self) -> list[tuple[Entry, Record]]:
-        return [(entry, read_record(entry.message)) for entry in self.entries if entry.stream in ("RUN", "ATTEMPT")]
+        return [(entry, self._read(entry)) for entry in self.entries if entry.stream in ("RUN", "ATTEMPT")]
+
+    def _read(self, entry: Entry) -> Record:
+        """The fact of an entry: garbage in the place of a result is that attempt's failure."""
+        if not self.is_lie(entry, "garbage"):
+            return read_record(entry.message)
+        run, step, epoch, attempt = entry.kept.subject.split(".")[-4:]
+        at = entry.kept.time
+        return AttemptFailed(run, "", step, int(attempt), "", at, at, "garbage", "", epoch=int(epoch))
+
+    def is_lie(self, entry: Entry, *kinds: str) -> bool:
+        """Whether a stranger wrote this, and it is of one of these kinds."""
+        return entry.stream == "RUN" and self.lies.get(entry.kept.sequence) in kinds
 
     @cached_property
     def journals(self) -> dict[str, Journal]:
@@ -61,6 +78,11 @@ class History:
             if not isinstance(record, EventRouted | AttemptRequested) and record.run in journals:
                 journals[record.run].add(entry, record)
         return journals
+
+    @cached_property
+    def archived(self) -> dict[str, Entry]:
+        """Where each run was archived."""
+        return {entry.kept.subject.rpartition(".")[2]: entry for entry in self.of("ARCHIVE")}
 
     @cached_property
     def events(self) -> list[tuple[Entry, Event]]:

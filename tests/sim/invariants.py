@@ -14,6 +14,12 @@ from tests.sim import attempts, steered
 from tests.sim.entries import Entry
 from tests.sim.history import History
 from tests.sim.journal import Journal
+from tests.sim.keeping import (
+    came_too_late,
+    every_run_that_ended_is_archived_whole,
+    nothing_is_deleted_that_is_needed,
+    wrongly_forsaken,
+)
 from tests.sim.rules import Known
 from tests.sim.schedules import firing_of, schedules_fire_once
 
@@ -28,12 +34,21 @@ def everything_settles(history: History) -> Iterator[str]:
 
 
 def stored_once(history: History) -> Iterator[str]:
-    """Each subject has one message: one route an event, one request and one result an attempt, one end a run."""
-    counts = Counter((e.stream, e.kept.subject) for e in history.entries if e.stream not in ("TIMER", "EVT", "LEASE"))
+    """Each subject has one message: one route an event, one request and one result an attempt, one end a run.
+
+    What is stored of a run that was archived may have been stored before, and deleted.
+    """
+    kept = [entry for entry in history.entries if entry.stream not in ("TIMER", "EVT", "LEASE")]
+    counts = Counter((entry.stream, entry.kept.subject) for entry in kept if not came_too_late(history, entry))
     counts += Counter((e.stream, e.kept.subject) for e in history.of("EVT") if e.kept.sequence not in history.planted)
     for (stream, subject), count in counts.items():
         if count > 1:
             yield f"{stream} has {count} messages on {subject}"
+
+
+def large_values_are_there_before_their_messages(history: History) -> Iterator[str]:
+    """Whoever finds a message whose payload lies in a blob finds the blob."""
+    yield from (f"{subject} was stored before its payload" for subject in history.without_value)
 
 
 def every_event_is_routed(history: History) -> Iterator[str]:
@@ -97,6 +112,9 @@ def _wrong_end(journal: Journal, entry: Entry, ended: RunEnded) -> Iterator[str]
         elif journal.cancelled[1].by != ended.by:
             yield f"run {ended.run} was cancelled by {journal.cancelled[1].by}, not by {ended.by}"
         return
+    if ended.outcome == "failed":
+        yield from wrongly_forsaken(journal, entry)
+        return
     outcome = "skipped" if set(states.values()) == {"skipped"} else "succeeded"
     if ended.outcome != outcome or not set(states.values()) <= {"skipped", "succeeded"}:
         yield f"run {ended.run} ended as {ended.outcome}, but its steps are {states}"
@@ -120,6 +138,7 @@ def nothing_is_set_aside(history: History) -> Iterator[str]:
     """Only what was planted becomes a dead letter, and all of that does."""
     dead = set(history.subjects_of("DEAD"))
     planted = {history.subjects.dead("EVT", sequence) for sequence in history.planted}
+    planted |= {history.subjects.dead("RUN", sequence) for sequence, lie in history.lies.items() if lie != "forged"}
     yield from (f"{subject} was set aside for no reason" for subject in dead - planted)
     yield from (f"{subject} should have been set aside" for subject in planted - dead)
 
@@ -127,6 +146,7 @@ def nothing_is_set_aside(history: History) -> Iterator[str]:
 INVARIANTS: tuple[Invariant, ...] = (
     everything_settles,
     stored_once,
+    large_values_are_there_before_their_messages,
     every_event_is_routed,
     every_run_comes_to_an_end,
     the_right_runs_start,
@@ -143,10 +163,13 @@ INVARIANTS: tuple[Invariant, ...] = (
     steered.cancelled_runs_end_as_cancelled,
     schedules_fire_once,
     nothing_is_set_aside,
+    nothing_is_deleted_that_is_needed,
+    every_run_that_ended_is_archived_whole,
 )
 
 
 def breaches(history: History) -> list[str]:
-    """Every breach of every invariant. Without rest, only that is told: all else would follow from it."""
-    restless = [f"everything_settles: {breach}" for breach in everything_settles(history)]
-    return restless or [f"{each.__name__}: {breach}" for each in INVARIANTS for breach in each(history)]
+    """Every breach of every invariant. Without rest, or without values, only that is told: all else follows from it."""
+    first = (everything_settles, large_values_are_there_before_their_messages)
+    grave = [f"{each.__name__}: {breach}" for each in first for breach in each(history)]
+    return grave or [f"{each.__name__}: {breach}" for each in INVARIANTS for breach in each(history)]

@@ -16,7 +16,7 @@ from loopy.runs.records import (
     RunStarted,
     StepSkipped,
 )
-from tests.sim.entries import Entry
+from tests.sim.entries import Entry, Key
 
 Result: TypeAlias = AttemptSucceeded | AttemptFailed
 Fact: TypeAlias = (
@@ -99,3 +99,8 @@ class Journal:
     def _stands(self, entry: Entry, epoch: int) -> bool:
         """Whether a fact of an epoch came before the next epoch."""
         return not any(after.index < entry.index for after, resumed in self.resumed if resumed.epoch > epoch)
+
+
+def key_of(result: Result) -> Key:
+    """Whose result it is."""
+    return (result.run, result.step, result.epoch, result.attempt)

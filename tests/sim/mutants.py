@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -12,7 +12,10 @@ import msgspec
 
 from loopy.agents.harness import HarnessError
 from loopy.bus import client, consumer, leases, writing
-from loopy.bus.client import Bus
+from loopy.bus.archive import Archive, archive_message
+from loopy.bus.blobs import Blobs
+from loopy.bus.claims import claim_to, claiming
+from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_record
 from loopy.bus.messages import Ack, Message, Outgoing, Stored, Verdict
 from loopy.bus.streams import RUNS
@@ -29,10 +32,13 @@ from loopy_services.dispatcher import runs as dispatcher_runs
 from loopy_services.dispatcher.events import EventRouter
 from loopy_services.dispatcher.performing import Performer
 from loopy_services.executor import core as executor_core
+from loopy_services.executor import service as executor_service
 from loopy_services.executor.service import Executor
 from loopy_services.ingress.sensing import Sensing
+from loopy_services.scheduler import forsaken, janitor
+from loopy_services.scheduler.janitor import Janitor
 from loopy_services.scheduler.marks import Marks
-from tests.sim import attempts, invariants, schedules
+from tests.sim import attempts, invariants, keeping, schedules
 from tests.sim.invariants import Invariant
 
 
@@ -56,12 +62,12 @@ class Mutant(msgspec.Struct, frozen=True):
             yield
 
 
-async def _stored_always(connection: Transport, message: Outgoing) -> Stored:
+async def _stored_always(connection: Transport, message: Outgoing, **_: Any) -> Stored:
     return await writing._publish(connection, message, {})
 
 
 async def _stored_whatever_is_there(
-    connection: Transport, message: Outgoing, scope: str, sequence: int
+    connection: Transport, message: Outgoing, scope: str, sequence: int, **_: Any
 ) -> Stored | None:
     return await writing.publish_once(connection, message)
 
@@ -91,6 +97,18 @@ async def _while_open(service: Any, work: Awaitable[Any]) -> None:
     await asyncio.gather(working, closed, return_exceptions=True)
 
 
+async def _claimed_before_it_is_there(self: Blobs, message: Outgoing) -> Outgoing:
+    async def store() -> None:
+        with contextlib.suppress(BusError):
+            await _put(self, message)
+
+    task = asyncio.ensure_future(store())
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+    return claiming(message, claim_to(message, self._connection.max_payload))
+
+
+_put = Blobs.put
 _numbers = itertools.count()
 _standing = standing._standing
 _decide = decide.decide
@@ -168,8 +186,41 @@ class _Unrecorded(HarnessError):
 
 _handle = Executor.handle
 
+
+async def _archived_nowhere(self: Janitor, run: str, end: Message, journal: list[Message]) -> Archive:
+    return Archive(run, end.sequence, self._clock.now(), tuple(journal))
+
+
+async def _due_by_starts(
+    self: Janitor, after: int, now: datetime, kept: timedelta
+) -> tuple[list[Message], datetime | None]:
+    starts = [start async for start in self._bus.read(RUNS, [self._subjects.start("*")], after=after)]
+    return [start for start in starts if start.time + kept <= now], None
+
+
+def _all_of_it(archive: Archive, journal: Iterable[Message]) -> list[Message]:
+    return list(journal)
+
+
+def _archive_of_some(subjects: Subjects, run: str, end: int, facts: Iterable[Message], most: int) -> Outgoing:
+    return archive_message(subjects, run, end, list(facts)[-1:], most)
+
+
+def _always_due(*_: object) -> bool:
+    return True
+
+
+def _never_late(*_: object) -> bool:
+    return False
+
+
 MUTANTS = (
     Mutant("facts are stored again", invariants.stored_once, ((client, "publish_once", _stored_always),)),
+    Mutant(
+        "a message is stored before its large payload",
+        invariants.large_values_are_there_before_their_messages,
+        ((Blobs, "put", _claimed_before_it_is_there),),
+    ),
     Mutant(
         "routes are recorded without regard to the cascade",
         invariants.the_right_runs_start,
@@ -275,6 +326,37 @@ MUTANTS = (
         "an event that comes again is taken for another",
         invariants.nothing_is_set_aside,
         ((EventRouter, "_is_second", _always),),
+    ),
+    Mutant(
+        "a run is deleted without an archive",
+        keeping.nothing_is_deleted_that_is_needed,
+        ((Janitor, "_archived", _archived_nowhere),),
+    ),
+    Mutant(
+        "a run is deleted so long after its start, ended or not",
+        keeping.nothing_is_deleted_that_is_needed,
+        ((Janitor, "_due", _due_by_starts),),
+    ),
+    Mutant(
+        "nothing of a run stays",
+        keeping.nothing_is_deleted_that_is_needed,
+        ((janitor, "expendable", _all_of_it),),
+    ),
+    Mutant(
+        "a run that failed is ended at once",
+        invariants.outcomes_are_right,
+        ((forsaken, "is_due", _always_due),),
+    ),
+    Mutant(
+        "an archive has not got all of its run",
+        keeping.every_run_that_ended_is_archived_whole,
+        ((janitor, "archive_message", _archive_of_some),),
+    ),
+    Mutant(
+        "what was long under way is trusted as if nothing had been deleted",
+        attempts.agents_work_again_only_after_a_loss,
+        ((executor_service, "is_late", _never_late), (dispatcher_runs, "is_late", _never_late)),
+        likely=(18,),
     ),
     Mutant(
         "nothing is ever acknowledged",

@@ -6,7 +6,8 @@ from loopy.compiler.expressions import evaluate
 from loopy.compiler.plan import Step
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Data, RunResumed
 from tests.sim.entries import Entry, Key
-from tests.sim.journal import Journal, Result
+from tests.sim.history import History
+from tests.sim.journal import Journal, Result, key_of
 
 
 class Known:
@@ -79,13 +80,20 @@ def settling(step: Step, results: list[Result]) -> Result | None:
     return None
 
 
-def settled_at(journal: Journal, key: Key) -> float | None:
+def settled_at(history: History, key: Key) -> float | None:
     """When an attempt was settled: by its result, by its run's end, or by its step having been made to run again."""
-    _, step, epoch, attempt = key
-    settling = [entry for entry, r in journal.results if (r.step, r.epoch, r.attempt) == (step, epoch, attempt)]
+    _, step, epoch, _ = key
+    journal = history.journals[key[0]]
+    settling = [entry for entry, result in journal.results if key_of(result) == key]
     settling += [over[0] for over in (journal.cancelled, journal.ended) if over is not None]
     anew = journal.begun_anew(step, epoch)
     return min((entry.time for entry in [*settling, *([anew] if anew is not None else [])]), default=None)
+
+
+def lied_about(history: History) -> set[Key]:
+    """The attempts in the place of whose result a stranger wrote: nobody who executes one looks there first."""
+    results = (pair for journal in history.journals.values() for pair in journal.results)
+    return {key_of(result) for entry, result in results if history.is_lie(entry, "garbage", "forged")}
 
 
 def last_settled(journal: Journal) -> float:

@@ -16,8 +16,8 @@ import structlog
 
 from loopy import events
 from loopy.authoring import Request, Tick
+from loopy.bus import claims, cursor, pull
 from loopy.bus import consumer as consuming
-from loopy.bus import cursor, pull
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import Delivery, delivery_message
@@ -27,13 +27,14 @@ from loopy.bus.memory.stream import Kept, MemoryStream
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.plans import PlanStore
 from loopy.bus.steering import Steering
-from loopy.bus.streams import EVENTS, INGRESS_DELIVERIES, INGRESS_POLLS, executor_consumer, stream_name
+from loopy.bus.streams import BLOBS, EVENTS, INGRESS_DELIVERIES, INGRESS_POLLS, executor_consumer, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.clock import Clock, VirtualClock
 from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.http import HttpServer
 from loopy.kit.service import Host
 from loopy.kit.settings import Settings
+from loopy.runs import lateness
 from loopy.runs.records import Event
 from loopy.sandboxes.installed import Providers
 from loopy_services.dispatcher.service import serve as dispatch
@@ -43,12 +44,15 @@ from loopy_services.ingress.calls import Caller
 from loopy_services.ingress.sensing import Sensing
 from loopy_services.ingress.sensors import LoadedSensor
 from loopy_services.scheduler.service import serve as schedule
+from tests.sim import large
 from tests.sim.agents import OneRuntime, SimulatedAgent
 from tests.sim.entries import Due, Entry, Loss
 from tests.sim.history import History
+from tests.sim.keeping import LATE, Deletion, all_is_archived, janitors_of, keep_house
 from tests.sim.loop import Stuck, run_virtually
 from tests.sim.people import People
 from tests.sim.project import Project, project_of
+from tests.sim.strangers import Strangers
 from tests.sim.weather import CALM, SkewedClock, Storm, Weather
 
 START = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
@@ -61,6 +65,8 @@ SETTLE_MOST_S = 900.0
 SETTLED_LOOKS = 3
 # In so many simulations people steer the runs.
 STEERED = 0.5
+# In so many strangers write into the journals of runs.
+LIED_TO = 0.2
 REPLICA_LAG_S = 0.5
 SETTINGS = Settings(nats_url="nats://127.0.0.1", slots=4, grace_s=2)
 
@@ -114,7 +120,7 @@ class Process:
         host = Host(
             name=life,
             settings=SETTINGS,
-            bus=Bus(self.connection, Subjects(NAMESPACE)),
+            bus=Bus(self.connection, Subjects(NAMESPACE), world.limits),
             project=Path(),
             current=CurrentPlan(world.project.plan),
             clock=clock,
@@ -173,11 +179,15 @@ class World:
         self.http = HttpServer(SETTINGS)
         people = random.Random(f"people {seed}")
         self.steered = people.random() < STEERED
-        self.operator = Bus(MemoryConnection(self.server, "operator"), self.history.subjects)
+        self.limits = large.limits_of(seed)
+        self.operator = Bus(MemoryConnection(self.server, "operator"), self.history.subjects, self.limits)
         self.people = People(self.operator, self.project.plan, self.clock, people)
+        self.strangers = random.Random(f"strangers {seed}")
         self.stormy = True
         self.closing = False
         self.processes: list[Process] = []
+        self.janitors = janitors_of(seed)
+        self.history.is_kept = bool(self.janitors)
 
     def lose(self, process: str, what: str) -> None:
         """Write down that something broke."""
@@ -188,10 +198,15 @@ class World:
         await self.operator.provision()
         for stream in self.server.streams.values():
             stream.watchers.insert(0, partial(self._note, stream))
+            stream.mourners.append(partial(self._mourn, stream))
         self._staff()
         for process in self.processes:
             process.start()
-        works = (self._offer(), self._forget(), self._outages(), *([self.people.meddle()] if self.steered else []))
+        works = [self._offer(), self._forget(), self._outages()]
+        if self.steered:
+            works.append(self.people.meddle())
+        if self.strangers.random() < LIED_TO:
+            works.append(Strangers(self.server, self.clock, self.strangers, self.history).meddle())
         outside = [asyncio.create_task(work) for work in works]
         await asyncio.sleep(self.project.lasts_s)
         await self._calm_down()
@@ -208,11 +223,19 @@ class World:
         ]
         if self.project.plan.schedules or "poll" in self.project.plan.sensors:
             roles.append(("scheduler", self.rng.randint(1, 2), _schedule))
+        roles.append(("janitor", self.janitors, keep_house))
         self.processes = [Process(self, f"{name}{n}", role) for name, count, role in roles for n in range(count)]
 
     def _note(self, stream: MemoryStream, kept: Kept) -> None:
         entries = self.history.entries
-        entries.append(Entry(len(entries), self.clock.monotonic(), stream.name.partition("_")[2], kept))
+        given = large.whole(self.server.streams[stream_name(self.history.subjects, BLOBS)], self.history.subjects, kept)
+        if given is None:
+            self.history.without_value.append(kept.subject)
+        entries.append(Entry(len(entries), self.clock.monotonic(), stream.name.partition("_")[2], given or kept))
+
+    def _mourn(self, stream: MemoryStream, kept: Kept) -> None:
+        entries = self.history.entries
+        self.history.deletions.append(Deletion(len(entries), stream.name.partition("_")[2], kept))
 
     def _lag(self, stream: MemoryStream) -> int:
         """How many of the newest messages a read misses: at most those of the last moment."""
@@ -227,7 +250,7 @@ class World:
 
     async def _offer(self) -> None:
         """The outside world: events, deliveries and nonsense, all of it perhaps more than once."""
-        bus = Bus(MemoryConnection(self.server, "client"), self.history.subjects)
+        bus = Bus(MemoryConnection(self.server, "client"), self.history.subjects, self.limits)
         offers = [offer for offer in self._offers() for _ in range(self.rng.choice([1, 1, 2, 3]))]
         self.rng.shuffle(offers)
         for offer in offers:
@@ -307,6 +330,8 @@ class World:
         self.closing = True
 
     def _is_quiet(self) -> bool:
+        if self.janitors and not all_is_archived(self.history):
+            return False
         durable = [consumer for consumer in self.server.consumers.values() if "durable_name" in consumer.config]
         return not self.server.timers and not any(consumer.pending or consumer.ack_pending for consumer in durable)
 
@@ -351,6 +376,7 @@ def quietly() -> Iterator[None]:
     try:
         with (
             patch.object(consuming, "TICK_S", TICK_S),
+            patch.object(claims, "CHUNK_BYTES", large.CHUNK_BYTES),
             patch.object(cursor, "TICK_S", TICK_S),
             patch.object(secrets, "token_hex", lambda size: random.randbytes(size).hex()),
             patch.object(pull, "HEARTBEAT_S", HEARTBEAT_S),
@@ -375,7 +401,8 @@ def simulate(seed: int) -> History:
     world = World(seed)
     events.bind(world.project.plan.events)
     try:
-        with quietly(), contextlib.suppress(Stuck):
+        late = LATE if world.janitors else lateness.LATE
+        with quietly(), contextlib.suppress(Stuck), patch.object(lateness, "LATE", late):
             run_virtually(world.clock, world.run())
         return world.history
     finally:

@@ -14,17 +14,29 @@ listen: "127.0.0.1:{port}"
 ports_file_dir: "{directory}"
 {authorization}
 {jetstream}
-max_payload: 8MB
+max_payload: {max_payload}
 """
 
 
 class NatsServer:
     """A server on a free port, in a directory of its own. A missing binary is an error (ServerError)."""
 
-    def __init__(self, directory: Path, *, jetstream: bool = True, token: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        jetstream: bool = True,
+        token: str | None = None,
+        store: Path | None = None,
+        max_file_store: str = "100TB",
+        max_payload: str = "8MB",
+    ) -> None:
         self._directory = directory
+        self._store = store or directory / "js"
+        self._max_file_store = max_file_store
         self._jetstream = jetstream
         self._token = token
+        self._max_payload = max_payload
         self._process: subprocess.Popen[bytes] | None = None
         self.port = -1
 
@@ -40,9 +52,10 @@ class NatsServer:
             _CONFIG.format(
                 port=self.port,
                 directory=self._directory,
-                jetstream=f'jetstream {{ store_dir: "{self._directory}/js", max_file_store: 100TB }}'
+                jetstream=f'jetstream {{ store_dir: "{self._store}", max_file_store: {self._max_file_store} }}'
                 if self._jetstream
                 else "",
+                max_payload=self._max_payload,
                 authorization=f'authorization {{ token: "{self._token}" }}' if self._token else "",
             )
         )

@@ -28,6 +28,7 @@ LONGEST_RETRY_S = 60.0
 TICK_S = 0.25
 UNSETTLED_RETRY_S = 5.0
 REFUSED_S = 30.0
+MOST_WAITING = 20_000
 
 ACK, NAK, IN_PROGRESS = b"+ACK", b"-NAK", b"+WPI"
 
@@ -77,6 +78,7 @@ class Consumption:
         self._in_flight = in_flight
         self._bury = bury
         self._in_hand: dict[int, _InHand] = {}
+        self._waits: dict[int, int] = {}
         self._stopping = False
         self._losses = Losses()
         name = consumer_name(subjects, consumer)
@@ -137,7 +139,8 @@ class Consumption:
         if held is not None:
             held.reply, held.extended_at = message.reply, now
             return
-        taken = consumed(message, place, self._consumer.stream, deliveries=place.deliveries)
+        tries = max(1, place.deliveries - self._waits.get(place.sequence, 0))
+        taken = consumed(message, place, self._consumer.stream, deliveries=tries)
         held = self._in_hand[place.sequence] = _InHand(taken, taken, message.reply, now)
         if not self._stopping:
             held.task = asyncio.create_task(self._process(held))
@@ -175,7 +178,11 @@ class Consumption:
         match verdict:
             case Ack():
                 self._losses.succeeded()
+                self._waits.pop(held.message.sequence, None)
                 await self._answer(held, ACK)
+            case RetryAfter(delay_s, waits=True):
+                self._count_wait(held.message.sequence)
+                await self._answer(held, _later(delay_s))
             case RetryAfter(delay_s):
                 await self._answer(held, _later(delay_s))
             case DeadLetter() if self._losses.are_all:
@@ -191,6 +198,12 @@ class Consumption:
         await self._bury(DeadMessage.of(message, verdict, datetime.now(UTC)))
         if not verdict.unreadable:
             self._losses.lost(message.replay or message.sequence, verdict.reason, asyncio.get_running_loop().time())
+
+    def _count_wait(self, sequence: int) -> None:
+        """Remember that a delivery was no try; of the many that others may have settled, the oldest are forgotten."""
+        self._waits[sequence] = self._waits.pop(sequence, 0) + 1
+        if len(self._waits) > MOST_WAITING:
+            self._waits.pop(next(iter(self._waits)))
 
     async def _answer(self, held: _InHand, answer: bytes) -> None:
         self._in_hand.pop(held.message.sequence, None)

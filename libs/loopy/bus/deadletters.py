@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from loopy.bus.blobs import LostBlob
 from loopy.bus.client import Bus, MessageTooLarge
 from loopy.bus.dead import DeadMessage, read_dead
 from loopy.bus.messages import Message, Outgoing
@@ -111,7 +112,23 @@ async def find_dead(bus: Bus, stream: str, sequence: int) -> SetAside | None:
 
 
 async def with_original(bus: Bus, letter: DeadMessage) -> DeadMessage:
-    """The letter with headers and payload, which are looked up where they were too large to be copied. Unsettled."""
+    """The letter with headers and payload as they were published. Unsettled when they cannot be had any more.
+
+    They are looked up where they were too large to be copied, and the payload where it lies in a blob.
+    """
+    whole = await _with_copy(bus, letter)
+    stored = Message(letter.stream, letter.subject, whole.payload, whole.headers, letter.stored_as, letter.stored_at)
+    try:
+        original = await bus.redeem(stored)
+    except Undecodable:
+        return whole  # a stranger's claim to nothing: its bytes are its payload
+    except LostBlob as error:
+        raise Unsettled(f"{letter.id}: {error}") from error
+    return msgspec.structs.replace(whole, headers=original.headers, payload=original.payload)
+
+
+async def _with_copy(bus: Bus, letter: DeadMessage) -> DeadMessage:
+    """The letter with what it could not hold, from its original. Unsettled."""
     stream = next((stream for stream in STREAMS if stream.name == letter.stream), None)
     if not letter.truncated or stream is None:
         return letter

@@ -6,10 +6,10 @@ class BusError(Exception):
 
 
 class MessageTooLarge(BusError):
-    """A message beyond what the server takes; it was not sent."""
+    """A message beyond what the server takes, or what `whose` says; it was not sent."""
 
-    def __init__(self, subject: str, what: str, size: int, limit: int) -> None:
-        super().__init__(f"the message for {subject} has {size:,} bytes of {what}, the server takes at most {limit:,}")
+    def __init__(self, subject: str, what: str, size: int, limit: int, whose: str = "the server takes") -> None:
+        super().__init__(f"the message for {subject} has {size:,} bytes of {what}, {whose} at most {limit:,}")
         self.size = size
         self.limit = limit
 
@@ -34,3 +34,11 @@ class Unreachable(BusError):
 
 class Unavailable(BusError):
     """Nothing answered, or the server says that it cannot now: worth another try."""
+
+
+class StreamFull(Unavailable):
+    """A stream has no room for a message, by its own limit or the server's: worth another try once it has drained."""
+
+    def __init__(self, stream: str, why: str) -> None:
+        super().__init__(f"the stream {stream} is full: {why}")
+        self.stream = stream

@@ -1,15 +1,22 @@
 """Reading what is recorded of runs: one run, a cascade, the newest runs.
 
-Facts are read as the last message of each subject: the journal of a run in one request. A fact that cannot be decoded
-is left out here; the dispatcher sets it aside when it comes to it.
+Facts are read as the last message of each subject: the journal of a run in one request. What is no fact is left out
+here (`facts` says what that is); the dispatcher sets it aside when it comes to it. Of a run that was archived the
+journal has no more than its start and end, and in time not even these; whoever shows one to people looks into its
+archive, too.
 """
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 
+import msgspec
+
+from loopy.bus.archive import Archive, find_archives
 from loopy.bus.client import Bus, BusError
-from loopy.bus.codec import read_plan, read_record
+from loopy.bus.codec import read_plan
+from loopy.bus.facts import readable_facts
 from loopy.bus.messages import Message
 from loopy.bus.newest import newest
 from loopy.bus.streams import PLANS, RUNS
@@ -29,7 +36,37 @@ FACTS_A_RUN = 16
 async def read_run(bus: Bus, run: str) -> RunState | None:
     """The state of a run; None when nothing is recorded of it."""
     messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
-    return fold(run, _records(messages)) if messages else None
+    return fold(run, readable_facts(bus.subjects, messages)) if messages else None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A run as it is recorded: in its journal, or since `archived_at` in its archive.
+
+    `left_out` counts the facts that were too large for the archive; `routed` is what the archive has of its event.
+    """
+
+    state: RunState
+    archived_at: datetime | None = None
+    left_out: int = 0
+    routed: tuple[EventRouted, ...] = ()
+
+
+async def find_run(bus: Bus, run: str) -> Recorded | None:
+    """A run, archived or not; None when nothing is recorded of it."""
+    state = await read_run(bus, run)
+    if state is not None and state.ended is None:
+        return Recorded(state)
+    archive = (await find_archives(bus, [run])).get(run)
+    if archive is not None:
+        return _recorded(bus, archive)
+    return Recorded(state) if state is not None else None
+
+
+async def read_steering(bus: Bus, run: str) -> list[Record]:
+    """What people had a run do, and each time that it failed, in order."""
+    kinds = ("failed", "pause", "resume", "cancel")
+    messages = await bus.last_each(RUNS, [bus.subjects.every(kind, run) for kind in kinds])
+    return list(readable_facts(bus.subjects, messages))
 
 
 async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
@@ -41,7 +78,8 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
     for _ in range(STALE_READS):
         messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
         if any(message.subject == fact.subject and message.sequence >= fact.sequence for message in messages):
-            return fold(run, _records(message for message in messages if message.sequence < fact.sequence))
+            earlier = (message for message in messages if message.sequence < fact.sequence)
+            return fold(run, readable_facts(bus.subjects, earlier))
         await asyncio.sleep(STALE_READ_PAUSE_S)
     raise BusError(f"the journal of run {run} does not hold {fact.subject} at {fact.sequence}, though it was delivered")
 
@@ -49,27 +87,35 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
 async def read_routed(bus: Bus, cascade: str) -> tuple[list[EventRouted], int]:
     """What has been routed in a cascade, and the sequence of the newest of these facts (0: there is none)."""
     messages = await bus.last_each(RUNS, [bus.subjects.cascade(cascade)])
-    routed = [record for record in _records(messages) if isinstance(record, EventRouted)]
+    routed = [record for record in readable_facts(bus.subjects, messages) if isinstance(record, EventRouted)]
     return routed, max((message.sequence for message in messages), default=0)
 
 
-async def read_cascade(bus: Bus, cascade: str) -> Cascade:
-    """A cascade as it is now; without roots when its first event is not routed yet."""
+async def read_cascade(bus: Bus, cascade: str, known: Sequence[EventRouted] = ()) -> Cascade:
+    """A cascade as it is now; without roots when its first event is not routed yet.
+
+    `known` is what archives have of it, for one that is so old that its stream has lost it.
+    """
     routed, _ = await read_routed(bus, cascade)
+    routed += [fact for fact in known if fact.event not in {other.event for other in routed}]
     states = {member.run: RunState(member.run) for fact in routed for member in fact.runs}
     for some in _portions([bus.subjects.journal(run) for run in states]):
-        for record in _records(await bus.last_each(RUNS, some)):
+        for record in readable_facts(bus.subjects, await bus.last_each(RUNS, some)):
             if not isinstance(record, EventRouted) and record.run in states:
                 states[record.run] = evolve(states[record.run], record)
+    settled = [run for run, state in states.items() if state.started is None or state.ended is not None]
+    for run, archive in (await find_archives(bus, settled)).items():
+        states[run] = _recorded(bus, archive).state
     return cascade_of(cascade, routed, states, await _plans_of(bus, states.values()))
 
 
 async def list_runs(bus: Bus, limit: int) -> list[RunSummary]:
     """The newest runs, the newest first, at most `limit`; reads the end of the stream, as far back as need be."""
     starts = await newest(bus, RUNS, [bus.subjects.under("run", "start", ">")], limit, one_in=FACTS_A_RUN)
-    states = {record.run: RunState(record.run, record) for record in _records(starts) if isinstance(record, RunStarted)}
+    begun = readable_facts(bus.subjects, starts)
+    states = {record.run: RunState(record.run, record) for record in begun if isinstance(record, RunStarted)}
     for some in _portions([place for run in states for place in _standing_facts(bus, run)]):
-        for record in _records(await bus.last_each(RUNS, some)):
+        for record in readable_facts(bus.subjects, await bus.last_each(RUNS, some)):
             if not isinstance(record, EventRouted):
                 states[record.run] = evolve(states[record.run], record)
     summaries = [summary for state in reversed(states.values()) if (summary := summarize(state))]
@@ -86,6 +132,12 @@ def _standing_facts(bus: Bus, run: str) -> tuple[str, ...]:
     )
 
 
+def _recorded(bus: Bus, archive: Archive) -> Recorded:
+    records = list(readable_facts(bus.subjects, archive.facts))
+    routed = tuple(record for record in records if isinstance(record, EventRouted))
+    return Recorded(fold(archive.run, records), archive.at, archive.left_out, routed)
+
+
 async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:
     """The plans of these runs, by hash: they name the steps to come. One that cannot be had or read is left out."""
     plans: dict[str, Plan] = {}
@@ -95,14 +147,6 @@ async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:
             if message is not None:
                 plans[plan] = read_plan(message)
     return plans
-
-
-def _records(messages: Iterable[Message]) -> Iterator[Record]:
-    for message in messages:
-        try:
-            yield read_record(message)
-        except Undecodable:
-            continue
 
 
 def _portions(filters: Sequence[str]) -> Iterator[Sequence[str]]:

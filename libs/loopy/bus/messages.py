@@ -16,9 +16,11 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message as it is stored. `deliveries` counts how often this consumer was given it (0: read, not consumed).
+    """A message as it is stored. `deliveries` counts how often this consumer was given it (0: read, not consumed),
+    but for the times that it was known to be held back.
 
-    `replay` is the sequence of the message by which this one, set aside before, was put back; 0: it was not.
+    `replay` is the sequence of the message by which this one, set aside before, was put back; 0: it was not. `blob` is
+    the name of the blob in which its payload lies, "" when it lay in the message itself.
     """
 
     stream: str
@@ -29,6 +31,7 @@ class Message(msgspec.Struct, frozen=True):
     time: datetime
     deliveries: int = 0
     replay: int = 0
+    blob: str = ""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -43,9 +46,13 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 class RetryAfter(msgspec.Struct, frozen=True):
-    """Not now: deliver it again after this many seconds."""
+    """Not now: deliver it again after this many seconds.
+
+    `waits`: nothing is wrong, it is held back until somebody says so; its deliveries do not count as tries.
+    """
 
     delay_s: float
+    waits: bool = False
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from loopy.bus.retrying import patiently
 from loopy.bus.streams import (
     CONSUMERS,
     STREAMS,
+    UNLIMITED,
     Consumer,
     consumer_config,
     executor_consumer,
@@ -40,14 +41,19 @@ async def ensure_stream(connection: Transport, config: dict[str, Any]) -> None:
             if error.code != NAME_IN_USE:
                 raise
             existing = await _call(connection, f"STREAM.INFO.{name}", {})
-            await _call(connection, f"STREAM.UPDATE.{name}", never_fewer_replicas(config, existing["config"]))
+            await _call(connection, f"STREAM.UPDATE.{name}", never_less(config, existing["config"]))
     except ApiRefused as error:
         raise BusError(f"stream {name} cannot be made as Loopy needs it: {_reason(error, config)}") from error
 
 
-def never_fewer_replicas(config: dict[str, Any], existing: dict[str, Any]) -> dict[str, Any]:
-    """The configuration, with the replicas that a stream has if these are more: whoever asked for them meant it."""
-    return {**config, "num_replicas": max(config["num_replicas"], existing["num_replicas"])}
+def never_less(config: dict[str, Any], existing: dict[str, Any]) -> dict[str, Any]:
+    """The configuration, with the replicas and the room that a stream has if these are more: somebody meant it."""
+    rooms = (config["max_bytes"], existing["max_bytes"])
+    return {
+        **config,
+        "num_replicas": max(config["num_replicas"], existing["num_replicas"]),
+        "max_bytes": UNLIMITED if UNLIMITED in rooms else max(rooms),
+    }
 
 
 async def ensure_consumer(connection: Transport, subjects: Subjects, consumer: Consumer) -> None:

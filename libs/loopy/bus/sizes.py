@@ -1,4 +1,4 @@
-"""Does it fit into a message? What may be published, to the byte, and what is sure to fit before it is a message."""
+"""Is it too large? What a message may hold, to the byte, and which value is sure to fit before it is a message."""
 
 from loopy.bus.errors import MessageTooLarge
 
@@ -22,5 +22,8 @@ def check_size(subject: str, payload: bytes, headers: dict[str, str], limit: int
 
 
 def room_for(limit: int) -> int:
-    """How many bytes an event or an answer may take, so that every message of it fits where `limit` is the most."""
+    """How many bytes an event or an answer may take, so that every message of it fits where `limit` is the most.
+
+    `limit` is of payloads: the bus's `largest_value`.
+    """
     return max(0, limit - RESERVED_BYTES)

@@ -1,12 +1,15 @@
-"""What people had runs do: a view of pauses, resumes and cancellations, kept current by following the facts.
+"""What people had runs do: a view of pauses, resumes and cancellations, and of what holds for all runs.
 
 It lets a service know without asking. It may be a moment behind; whatever must be exact is decided by the journal.
 """
 
+import asyncio
 from collections import OrderedDict
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_record
+from loopy.bus.control import Control
+from loopy.bus.following import Following
 from loopy.bus.messages import Message
 from loopy.bus.streams import RUNS
 from loopy.bus.undecodable import Undecodable
@@ -17,27 +20,27 @@ MOST_CANCELLED = 10_000
 
 
 class Steering:
-    """The runs that were steered: which of them are paused now, which were ever resumed, which were cancelled."""
+    """The runs that were steered: which of them are paused now, which were ever resumed, which were cancelled.
+
+    `control` is what holds for everything, or for a workflow.
+    """
 
     def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+        self.control = Control(bus)
+        self._following = Following(bus, RUNS, [bus.subjects.every(kind) for kind in KINDS], self._see)
         self._paused: set[str] = set()
         self._resumed: set[str] = set()
         self._cancelled: OrderedDict[str, None] = OrderedDict()
-        self._position = 0
 
     async def load(self) -> None:
         """Learn of all that is stored; from then on `follow` keeps it current."""
-        filters = [self._bus.subjects.every(kind) for kind in KINDS]
-        self._position = await self._bus.position(RUNS)
-        async for message in self._bus.read(RUNS, filters):
-            self._see(message)
+        await asyncio.gather(self._following.load(), self.control.load())
 
     async def follow(self) -> None:
         """Learn of what is stored from now on; returns only when cancelled."""
-        filters = [self._bus.subjects.every(kind) for kind in KINDS]
-        async for message in self._bus.read(RUNS, filters, after=self._position, follow=True):
-            self._see(message)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._following.follow())
+            group.create_task(self.control.follow())
 
     def is_steered(self, run: str) -> bool:
         """Whether anybody ever steered this run, so that only its journal tells what follows."""

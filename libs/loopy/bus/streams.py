@@ -1,9 +1,10 @@
 """The topology as data: every stream and consumer of a namespace. `client.Bus.provision` makes the server agree.
 
 All streams keep by limits and refuse what does not fit (`discard: new`): a full stream is an error upstream, never a
-silent loss. The server allows no such refusal where messages are scheduled, so timers have no limit of size. Consumers
-only trigger; no correctness depends on acks, delivery counts or the window of duplicates. What a consumer selects it
-selects below `replay`, too: there lie dead letters that were put back for it.
+silent loss. The server allows no such refusal where messages are scheduled, so timers have no limit of size. Archives
+are the exception that makes this bearable: a full stream of them gives up its oldest, so that the others can always be
+relieved of runs that have ended. Consumers only trigger; no correctness depends on acks, delivery counts or the window
+of duplicates. What a consumer selects it selects below `replay`, too: there lie dead letters that were put back for it.
 """
 
 from typing import Any
@@ -13,8 +14,10 @@ import msgspec
 from loopy.bus.subjects import Subjects
 
 DAY_S = 86_400
-KEEP_S = 30 * DAY_S
+# The backstop: ended runs are archived and deleted long before (`LOOPY_KEEP_DAYS`).
+KEEP_S = 90 * DAY_S
 DELIVERIES_KEEP_S = 7 * DAY_S
+ARCHIVES_KEEP_S = 365 * DAY_S
 MIB = 1 << 20
 UNLIMITED = -1
 FOR_EVER = 0
@@ -27,7 +30,7 @@ MAX_ACK_PENDING = 20_000
 class Stream(msgspec.Struct, frozen=True):
     """A stream: `name` as in `<NAMESPACE>_<NAME>`, the prefixes below the namespace, and what is peculiar to it.
 
-    `max_bytes` is set aside on the server from the start: a namespace takes 9 GiB of what JetStream may use.
+    `max_bytes` is set aside on the server from the start: a namespace takes 13 GiB of what JetStream may use.
     """
 
     name: str
@@ -64,7 +67,11 @@ PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER, options={"max_msgs_per_su
 LEASES = Stream("LEASE", ("lease",), 1024 * MIB, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
 CONTROL = Stream("CONTROL", ("control", "key"), 64 * MIB, FOR_EVER)
 DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)
-STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, CONTROL, DEAD)
+# Kept a day longer than any message that claims one.
+BLOBS = Stream("BLOB", ("blob",), 2048 * MIB, KEEP_S + DAY_S)
+ARCHIVES = Stream("ARCHIVE", ("archive",), 2048 * MIB, ARCHIVES_KEEP_S, {"discard": "old", "compression": "s2"})
+STREAMS = (EVENTS, DELIVERIES, RUNS, ATTEMPTS, TIMERS, PLANS, LEASES, CONTROL, DEAD, BLOBS, ARCHIVES)
+OUTLASTING_BLOBS = tuple(stream for stream in STREAMS if stream.keep_s == FOR_EVER or stream.keep_s > BLOBS.keep_s)
 
 # What lies below these prefixes is shown to nobody.
 SECRET = ("key",)

@@ -17,10 +17,14 @@
     <ns>.timer.<run>.<step>.<epoch>.<n>         a retry that waits; it fires as <ns>.fire.<same>
     <ns>.lease.<run>.<step>.<epoch>.<n>         who executes an attempt, or did
     <ns>.plan.<hash>                            compiled projects
+    <ns>.control.all                            what holds for everything: whether attempts begin, events are let in
+    <ns>.control.workflow.<workflow>            whether attempts of a workflow begin
     <ns>.key.<name>                             secrets that services share, such as what dispatchers seal with
     <ns>.dead.<stream>.<sequence>               messages set aside, with the reason
+    <ns>.archive.<run>                          all facts of a run that ended, when its own messages are deleted
     <ns>.settled.<stream>.<sequence>            what became of one: it was replayed or dropped, by whom
     <ns>.replay.<subject>.<sequence>            one put back for the consumer of its subject
+    <ns>.blob.<owner>.<sha256>.<bytes>.<n>      a chunk of a payload that is too large for its message
     <ns>.tap.evt.<Type tokens>.<event id>       a copy of each stored event, for those who watch
 
 Names of steps, workflows and sensors are tokens as they stand (the compiler sees to it); ids from outside are escaped.
@@ -123,6 +127,16 @@ class Subjects(msgspec.Struct, frozen=True):
         """`AttemptSucceeded` or `AttemptFailed`: an attempt ends once."""
         return self.under("run", "result", run, step, str(epoch), str(attempt))
 
+    def attempt_of(self, subject: str) -> tuple[str, str, int, int] | None:
+        """The (run, step, epoch, attempt) of a result's subject; None when it is not one."""
+        tokens = subject.removeprefix(self.under("run", "result", "")).split(".")
+        if not subject.startswith(self.under("run", "result", "")) or len(tokens) != 4:
+            return None
+        run, step, epoch, attempt = tokens
+        if not (epoch.isascii() and epoch.isdecimal() and attempt.isascii() and attempt.isdecimal()):
+            return None
+        return run, step, int(epoch), int(attempt)
+
     def results(self, run: str = "*", step: str = "*") -> str:
         """The filter that selects every result of a step (of all, by default)."""
         return self.under("run", "result", run, step, ">")
@@ -171,6 +185,22 @@ class Subjects(msgspec.Struct, frozen=True):
         """The filter that selects every `EventRouted` of a cascade."""
         return self.under("run", "routed", token(cascade), ">")
 
+    def attempts_of(self, run: str) -> str:
+        """The filter that selects every attempt of a run."""
+        return self.under("attempt", "*", run, ">")
+
+    def timers_of(self, run: str) -> list[str]:
+        """The filters that select every timer of a run, waiting or fired."""
+        return [self.under(kind, run, ">") for kind in ("timer", "fire")]
+
+    def leases_of(self, run: str) -> str:
+        """The filter that selects every lease of a run."""
+        return self.under("lease", run, ">")
+
+    def archive(self, run: str) -> str:
+        """All facts of a run that ended."""
+        return self.under("archive", run)
+
     def attempt(self, pool: str, run: str, step: str, epoch: int, attempt: int) -> str:
         """`AttemptRequested`."""
         return self.under("attempt", pool, run, step, str(epoch), str(attempt))
@@ -187,6 +217,14 @@ class Subjects(msgspec.Struct, frozen=True):
         """Who executes an attempt, or did."""
         return self.under("lease", run, step, str(epoch), str(attempt))
 
+    def control(self, workflow: str | None) -> str:
+        """What somebody had hold for a workflow; None: for everything. The last message holds."""
+        return self.under("control", "all") if workflow is None else self.under("control", "workflow", workflow)
+
+    def controls(self) -> str:
+        """The filter that selects all that somebody had hold."""
+        return self.under("control", ">")
+
     def key(self, name: str) -> str:
         """A secret that services share."""
         return self.under("key", name)
@@ -194,6 +232,14 @@ class Subjects(msgspec.Struct, frozen=True):
     def plan(self, plan: str) -> str:
         """A compiled project, by its hash."""
         return self.under("plan", plan)
+
+    def chunk(self, blob: str, number: int) -> str:
+        """One chunk of a blob."""
+        return self.under("blob", blob, str(number))
+
+    def blobs(self, owner: str) -> str:
+        """The filter that selects every chunk of an owner's blobs."""
+        return self.under("blob", owner, ">")
 
     def dead(self, stream: str, sequence: int) -> str:
         """A message of a stream that was set aside."""

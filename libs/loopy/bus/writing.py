@@ -14,6 +14,7 @@ from loopy.bus.transport import Transport
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
 WRONG_SEQUENCE = 10071
+NOT_THERE = (10043, 10057)  # deleted before, or never stored
 _SEQUENCE = re.compile(r"\d+$")
 
 
@@ -21,10 +22,10 @@ class _PubAck(msgspec.Struct):
     seq: int
 
 
-async def publish_once(connection: Transport, message: Outgoing) -> Stored:
-    """Store a message unless its subject has one; waits through outages and a full stream. BusError."""
+async def publish_once(connection: Transport, message: Outgoing, *, wait_for_room: bool = True) -> Stored:
+    """Store a message unless its subject has one; waits through outages. BusError, StreamFull unless it is to wait."""
     try:
-        return await _publish(connection, message, {EXPECTED_SEQUENCE: "0"})
+        return await _publish(connection, message, {EXPECTED_SEQUENCE: "0"}, wait_for_room=wait_for_room)
     except ApiRefused as error:
         found = _SEQUENCE.search(error.description)
         if error.code != WRONG_SEQUENCE or found is None:
@@ -32,14 +33,29 @@ async def publish_once(connection: Transport, message: Outgoing) -> Stored:
         return Stored(int(found[0]), first=False)
 
 
-async def publish_after(connection: Transport, message: Outgoing, scope: str, sequence: int) -> Stored | None:
+async def publish_after(
+    connection: Transport, message: Outgoing, scope: str, sequence: int, *, wait_for_room: bool = True
+) -> Stored | None:
     """Store a message if `sequence` is still the last of the filter `scope`; None when something newer is there."""
     try:
-        return await _publish(connection, message, {EXPECTED_SEQUENCE: str(sequence), EXPECTED_SCOPE: scope})
+        expectation = {EXPECTED_SEQUENCE: str(sequence), EXPECTED_SCOPE: scope}
+        return await _publish(connection, message, expectation, wait_for_room=wait_for_room)
     except ApiRefused as error:
         if error.code != WRONG_SEQUENCE:
             raise
         return None
+
+
+async def delete(connection: Transport, stream: str, sequence: int) -> bool:
+    """Delete one message of a stream, by the stream's name on the server; whether it was there. BusError."""
+    body = {"seq": sequence, "no_erase": True}
+    try:
+        await patiently(connection, lambda: connection.api(f"STREAM.MSG.DELETE.{stream}", body))
+    except ApiRefused as error:
+        if error.code not in NOT_THERE:
+            raise
+        return False
+    return True
 
 
 def was_first(message: Message) -> bool:
@@ -47,7 +63,9 @@ def was_first(message: Message) -> bool:
     return message.headers.get(EXPECTED_SEQUENCE) == "0" and EXPECTED_SCOPE not in message.headers
 
 
-async def _publish(connection: Transport, message: Outgoing, expectation: dict[str, str]) -> Stored:
+async def _publish(
+    connection: Transport, message: Outgoing, expectation: dict[str, str], *, wait_for_room: bool = True
+) -> Stored:
     subject, payload = message.subject, message.payload
     headers = {**message.headers, **expectation}
     check_size(subject, payload, headers, connection.max_payload)
@@ -57,7 +75,7 @@ async def _publish(connection: Transport, message: Outgoing, expectation: dict[s
         check_reply(reply, f"publishing {subject}")
         return Stored(_decode_ack(reply).seq, first=True)
 
-    return await patiently(connection, attempt)
+    return await patiently(connection, attempt, wait_for_room=wait_for_room)
 
 
 _decode_ack = msgspec.json.Decoder(_PubAck).decode

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 SERVICES = ("ingress", "scheduler", "dispatcher", "executor", "console")
-OUTCOMES = ("succeeded", "failed", "skipped", "cancelled", "timed_out", "running")
+OUTCOMES = ("succeeded", "failed", "skipped", "cancelled", "timed_out", "running", "paused")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, None: 1.0}
 
@@ -43,6 +43,15 @@ def filled(text: str) -> str:
 def pair(text: str) -> tuple[str, str]:
     """The two sides of `name=value`."""
     return _sides(text, "NAME=VALUE")
+
+
+def edit(text: str) -> tuple[str, str]:
+    """The two sides of `place.field=value`."""
+    where, value = _sides(text, "PLACE.FIELD=VALUE")
+    place, dot, name = where.partition(".")
+    if not place or not dot or not name:
+        raise argparse.ArgumentTypeError(f"expected PLACE.FIELD=VALUE, such as event.title=Hello, got {text!r}")
+    return where, value
 
 
 def parcel(text: str) -> tuple[str, str]:
@@ -168,18 +177,52 @@ def trigger_arguments(parser: argparse.ArgumentParser) -> None:
 def runs_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `loopy runs`."""
     parser.add_argument(
-        "action", nargs="?", default="list", metavar="ACTION", help="list (the default), show or replay"
-    )
+        "action", nargs="?", default="list", metavar="ACTION",
+        help="list (the default), show, cancel, pause, resume, retry or replay",
+    )  # fmt: skip
     parser.add_argument(
-        "id", nargs="?", metavar="ID", help="show: a run's id, or enough of its beginning; replay: an event's id"
+        "ids", nargs="*", metavar="ID", help="a run's id, or enough of its beginning; replay: an event's id"
     )
     parser.add_argument("--limit", type=count, default=20, metavar="N", help="list: the newest N (default: 20)")
-    parser.add_argument("--workflow", metavar="NAME", help="list: runs of this workflow only")
-    parser.add_argument("--outcome", choices=OUTCOMES, metavar="O", help=f"list: {', '.join(OUTCOMES)}")
-    parser.add_argument("--wait", action="store_true", help="replay: show what follows, until it is done")
+    _run_selection(parser)
+    parser.add_argument("--why", type=filled, metavar="TEXT", help="cancel, pause, resume, retry: recorded with it")
+    parser.add_argument(
+        "--from", dest="from_step", type=filled, metavar="STEP",
+        help="retry: run this step and all after it (default: what failed, and all after that)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", metavar="PLACE.FIELD=VALUE", type=edit, action="append", default=[],
+        help="retry: amend a field of the event (event.title=…) or of a step's output; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--wait", action="store_true", help="cancel, resume, retry, replay: show what follows to its end"
+    )
     parser.add_argument(
         "--timeout", type=seconds, metavar="T", help="with --wait: give up after this long, such as 20m"
     )
+    parser.add_argument("--yes", action="store_true", help="do not ask before many runs are steered or replayed")
+    _json(parser)
+    _server(parser)
+
+
+def _run_selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workflow", type=filled, metavar="NAME", help="only runs of this workflow")
+    parser.add_argument("--outcome", choices=OUTCOMES, metavar="O", help=f"only those: {', '.join(OUTCOMES)}")
+    parser.add_argument("--event", type=filled, metavar="TYPE", help="only those that an event of this type started")
+    parser.add_argument("--since", type=seconds, metavar="T", help="only those that began in the last T, such as 1h")
+    parser.add_argument("--before", type=seconds, metavar="T", help="only those that began longer ago than T")
+    parser.add_argument(
+        "--all", action="store_true", help="cancel, pause, resume, retry, replay: all that it can reach"
+    )
+
+
+def control_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `loopy control`."""
+    parser.add_argument(
+        "action", nargs="?", default="show", metavar="ACTION", help="show (the default), halt, resume, close or open"
+    )
+    parser.add_argument("--workflow", type=filled, metavar="NAME", help="halt, resume: of this workflow only")
+    parser.add_argument("--why", type=filled, metavar="TEXT", help="recorded with it")
     _json(parser)
     _server(parser)
 

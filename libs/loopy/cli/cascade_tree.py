@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
-from loopy.cli.fact_lines import outcome_piece, refusal_line
+from loopy.cli.fact_lines import refusal_line, retry_hint, standing_piece
 from loopy.cli.screen import (
     BROKEN,
     BUSY,
@@ -55,10 +55,12 @@ def event_branch(event: CascadeEvent) -> Branch:
 
 def run_branch(run: CascadeRun) -> Branch:
     """A run and its steps."""
-    outcome = outcome_piece(run.outcome) if run.outcome is not None else Piece(f"{BUSY} running", "busy")
+    outcome = standing_piece(run.outcome, paused=run.paused)
+    by = f"  by {run.by}" if run.by else ""
     took = f"  {duration((run.ended_at - run.started_at).total_seconds())}" if run.ended_at and run.started_at else ""
-    label = line(Piece(run.workflow, "name"), "  ", outcome, took, Piece(f"  run {short(run.run)}", "dim"))
-    return Branch(label, tuple(map(_step_branch, run.steps)))
+    label = line(Piece(run.workflow, "name"), "  ", outcome, by, took, Piece(f"  run {short(run.run)}", "dim"))
+    hint = (Branch(line(retry_hint(run.run))),) if run.can_resume else ()
+    return Branch(label, (*map(_step_branch, run.steps), *hint))
 
 
 def _step_branch(step: CascadeStep) -> Branch:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from loopy.cli.exits import CommandError
 from loopy.cli.screen import counted
 from loopy.cli.server_file import Whereabouts, is_alive, read_server_file
 
@@ -37,7 +38,8 @@ def examine(project: Path) -> list[Finding]:
         findings += [*_agents(plan), *_env_files(project, plan), *_repositories(project, plan)]
     there = read_server_file(project)
     running = there is not None and is_alive(there.pid)
-    return [*findings, *_settings(running=running), _server(there if running else None)]
+    held_back = _held_back(there) if there is not None and running else ()
+    return [*findings, *_settings(running=running), _server(there if running else None), *held_back]
 
 
 def _python() -> Finding:
@@ -160,3 +162,22 @@ def _server(there: Whereabouts | None) -> Finding:
     if there is None:
         return Finding("ok", "nobody runs this project now")
     return Finding("attention", f"process {there.pid} runs this project at {there.http_url}", "a second run is refused")
+
+
+def _held_back(there: Whereabouts) -> list[Finding]:
+    """What somebody had stand still on the server that runs this project."""
+    import asyncio
+
+    from loopy.bus.control import read_controls
+    from loopy.cli.control import said_words
+    from loopy.cli.reach import Address, connected
+
+    async def read() -> list[str]:
+        async with connected(Address(there.nats_url, there.namespace), "doctor") as bus:
+            return [said_words(said) for said in (await read_controls(bus)).in_force]
+
+    try:
+        told = asyncio.run(read())
+    except CommandError as error:
+        return [Finding("attention", f"its server does not answer: {error.message}")]
+    return [Finding("attention", each, "`loopy control resume` and `loopy control open` undo it") for each in told]

@@ -63,15 +63,32 @@ COMMANDS = (
         arguments.trigger_arguments,
     ),
     Command(
-        "runs", "list runs, show one with its steps, or run an event again",
+        "runs", "list, show, cancel, pause, resume and retry runs; replay events",
         "List the newest runs, or show one: its steps with outcomes, durations, outputs and attempts, the events that\n"
-        "it emitted and the runs that those started. `replay` publishes an event's data as a new event, so that its\n"
-        "workflows run again, and prints the new id.",
+        "it emitted and the runs that those started. `cancel` ends runs and stops their agents. `pause` lets nothing\n"
+        "new begin in them, until `resume`. `retry` runs again what failed and all after it, or from a step on, with\n"
+        "the same input or an edited one. `replay` publishes an event's data as a new event, so that its workflows\n"
+        "run again, and prints the new id. Who did what, when and why is recorded with the run.",
         (
             "loopy runs", "loopy runs list --workflow triage --outcome failed", "loopy runs show 3f9a01c2",
-            "loopy runs replay 51d0c3a97b20e6f4a8c1d2e3 --wait",
+            "loopy runs cancel 3f9a01c2 --why 'wrong repository'",
+            "loopy runs retry 3f9a01c2 --from fix --set event.title='Disk full' --wait",
+            "loopy runs retry --workflow triage --since 1d", "loopy runs replay 51d0c3a97b20e6f4a8c1d2e3 --wait",
         ),
         arguments.runs_arguments,
+    ),
+    Command(
+        "control", "show or change what holds for all runs: halt, resume, close, open",
+        "Show what is held back, or change it. `halt` lets no attempt begin, of any workflow or of one; what is\n"
+        "executing goes on to its end, events are still let in, schedules still fire. `resume` undoes it. `close`\n"
+        "lets no event in: what comes is kept on the bus and starts its runs once it is opened (`open`); runs that\n"
+        "are there already go on. Who had it so, when and why, is recorded.",
+        (
+            "loopy control", "loopy control halt --why 'the model provider is down'",
+            "loopy control halt --workflow triage", "loopy control resume --workflow triage",
+            "loopy control close --why 'upgrade'", "loopy control open",
+        ),
+        arguments.control_arguments,
     ),
     Command(
         "dead", "list messages that could not be processed; replay or drop them",

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from loopy.cli.dead_messages import print_letter, row
 from loopy.cli.exits import FAILED, OK, CommandError
 from loopy.cli.parser import did_you_mean
+from loopy.cli.person import is_confirmed, me
 from loopy.cli.reach import Address, connected, find_bus
 from loopy.cli.screen import BROKEN, DONE, Piece, counted, line, print_json, stderr_screen, stdout_screen, table
 
@@ -97,7 +97,7 @@ async def _settle(args: argparse.Namespace, address: Address) -> int:
         found = await (_named(bus, args.ids) if args.ids else _selected(bus, args, settled=False))
         if not found:
             stderr_screen().line("no message of the kind is set aside")
-        elif not args.ids and not _is_confirmed(args, len(found)):
+        elif not args.ids and not is_confirmed(args, f"{args.action} {counted(len(found), 'message')}"):
             raise CommandError("nothing was done", code=FAILED)
         results = [await _given(bus, args.action, each) for each in found]
     if args.json:
@@ -113,7 +113,7 @@ async def _given(bus: "Bus", action: str, found: "SetAside") -> tuple[dict[str, 
     settle = replay_dead if action == "replay" else drop_dead
     screen = stderr_screen()
     try:
-        settled = await settle(bus, whole, _me(), datetime.now(UTC))
+        settled = await settle(bus, whole, me(), datetime.now(UTC))
     except Unsettled as why:
         screen.line(line(Piece(f"{BROKEN} ", "bad"), f"{found.id}: {why}"))
         return {"id": found.id, "error": str(why)}, False
@@ -154,22 +154,3 @@ async def _one(bus: "Bus", given: str) -> "SetAside":
     if found is None:
         raise CommandError(f"no message {given} is set aside", LIST_HINT)
     return found
-
-
-def _is_confirmed(args: argparse.Namespace, count: int) -> bool:
-    """Whether many may be settled at once: a person at a terminal is asked."""
-    if args.yes or not sys.stdin.isatty():
-        return True
-    print(f"{args.action} {counted(count, 'message')}? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _me() -> str:
-    """Who gives this command, as it is recorded: `ada@build-7`."""
-    import getpass
-
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        name = str(os.getuid())
-    return f"{name}@{os.uname().nodename}"

@@ -1,13 +1,16 @@
 """What happens, told in lines: one for each fact, in their order. Pure."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, assert_never
 
 from loopy.cli.screen import (
     BROKEN,
+    BUSY,
     DONE,
     LEADS_TO,
     SKIPPED,
+    WAITING,
     Line,
     Piece,
     clock_time,
@@ -71,7 +74,8 @@ def told(record: Record, seen: SeenFacts) -> list[Line]:
         case RunEnded():
             return [_ended(record, seen)]
         case RunFailed():
-            return [_over(record.run, record.workflow, record.at, "failed", record.step, record.detail, seen)]
+            failed = _over(record.run, record.workflow, record.at, "failed", record.step, record.detail, seen)
+            return [failed, line("  ", retry_hint(record.run))]
         case RunPaused():
             return [_steered(record, "paused")]
         case RunResumed():
@@ -96,6 +100,47 @@ def outcome_piece(outcome: Outcome) -> Piece:
             return Piece(f"{BROKEN} {outcome.replace('_', ' ')}", "bad")
         case _:
             assert_never(outcome)
+
+
+def standing_piece(outcome: Outcome | None, *, paused: bool) -> Piece:
+    """How a run stands, its symbol first."""
+    if outcome is not None:
+        return outcome_piece(outcome)
+    return Piece(f"{WAITING} paused", "warn") if paused else Piece(f"{BUSY} running", "busy")
+
+
+def retry_hint(run: str) -> Piece:
+    """What to do about a run that failed."""
+    return Piece(f"`loopy runs retry {short(run)}` runs again what failed", "dim")
+
+
+def steering_lines(records: Iterable[Record]) -> list[Line]:
+    """What people had a run do, and each time that it failed, with when."""
+    return [
+        line("  ", Piece(date_time(record.at), "dim"), f"  {words}")
+        for record in records
+        if (words := _steering_words(record))
+    ]
+
+
+def _steering_words(record: Record) -> str:
+    match record:
+        case RunFailed():
+            return f"failed at {record.step}: {shorten(record.detail, 100)}"
+        case RunPaused():
+            return _by("paused", record)
+        case RunResumed():
+            again = f", {', '.join(record.steps)} again" if record.steps else ""
+            edits = f" with {values(record.edits)}" if record.edits else ""
+            return _by(f"resumed (epoch {record.epoch}{again}){edits}", record)
+        case RunCancelled():
+            return _by("cancelled", record)
+        case _:
+            return ""
+
+
+def _by(what: str, record: RunPaused | RunResumed | RunCancelled) -> str:
+    return f"{what} by {record.by}{f': {shorten(record.why, 200)}' if record.why else ''}"
 
 
 def refusal_line(refusal: Refusal) -> Line:
@@ -182,8 +227,7 @@ def _over(
 
 def _steered(record: RunPaused | RunResumed | RunCancelled, what: str) -> Line:
     """What somebody had a run do."""
-    why = f": {shorten(record.why, 200)}" if record.why else ""
-    told = f"{what} by {record.by}{why}"
+    told = _by(what, record)
     return line(
         f"  {record.workflow:<{_NAME_WIDTH}}  ", Piece(told, "busy"), Piece(f"  run {short(record.run)}", "dim")
     )

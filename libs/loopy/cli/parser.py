@@ -60,8 +60,8 @@ class Parser(argparse.ArgumentParser):
     def parse_args(  # type: ignore[override]  # argparse overloads this for namespaces of other classes
         self, args: Sequence[str] | None = None, namespace: None = None
     ) -> argparse.Namespace:
-        """The parsed arguments; CommandError names the first one that nobody knows."""
-        parsed, unknown = self.parse_known_args(args, namespace)
+        """The parsed arguments, in any order; CommandError names the first one that nobody knows."""
+        parsed, unknown = self.parse_known_intermixed_args(args, namespace)
         if unknown:
             self._refuse(unknown[0])
         return parsed

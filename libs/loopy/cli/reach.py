@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from loopy.bus.client import Bus
 
 
+ROOM = (
+    "it drains by itself, as runs that ended are archived and what is old is deleted; to have room now, raise its limit"
+    " (`nats stream edit NAME --max-bytes=SIZE`) or the server's (`max_file_store`)"
+)
+
+
 class Address(msgspec.Struct, frozen=True):
     """A bus: the server's URL with its credentials, and the namespace on it."""
 
@@ -62,8 +68,11 @@ def _declared_namespace(project: Path | None) -> str | None:
 
 @asynccontextmanager
 async def connected(address: Address, command: str) -> AsyncIterator["Bus"]:
-    """A connection to the bus for as long as the context lasts; CommandError when it cannot be had."""
-    from loopy.bus.client import Bus, BusError
+    """A connection to the bus for as long as the context lasts; CommandError when it cannot be had.
+
+    What is published on it does not wait for room in a stream: a person is told.
+    """
+    from loopy.bus.client import Bus, BusError, StreamFull
     from loopy.bus.subjects import NamespaceError
 
     try:
@@ -71,8 +80,23 @@ async def connected(address: Address, command: str) -> AsyncIterator["Bus"]:
     except (BusError, NamespaceError) as error:
         raise CommandError(str(error), "`loopy doctor` checks what a run needs") from error
     try:
-        yield bus
+        yield bus.hurried()
+    except StreamFull as full:
+        raise CommandError(f"{full}{await _limit(bus, full.stream)}", ROOM) from full
     except BusError as error:
         raise CommandError(str(error)) from error
     finally:
         await bus.close()
+
+
+async def _limit(bus: "Bus", name: str) -> str:
+    """What is to be said of the limit of a stream, by its name on the server; nothing where it has none."""
+    from loopy.bus.client import BusError
+    from loopy.bus.streams import STREAMS, stream_name
+
+    stream = next((stream for stream in STREAMS if stream_name(bus.subjects, stream) == name), None)
+    try:
+        room = await bus.room(stream) if stream is not None else None
+    except BusError:
+        return ""
+    return f"; it may hold {room.most_bytes:,} bytes" if room is not None and room.most_bytes is not None else ""

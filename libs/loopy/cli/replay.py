@@ -1,14 +1,17 @@
-"""`loopy runs replay`: an event of before as a new one, so that its workflows run again."""
+"""`loopy runs replay`: events of before as new ones, so that their workflows run again."""
 
 import argparse
 import asyncio
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from loopy.cli.exits import CommandError
+from loopy.cli.exits import FAILED, OK, CommandError
+from loopy.cli.person import is_confirmed
+from loopy.cli.picking import SEARCHED, picked, selection
 from loopy.cli.projects import find_project
 from loopy.cli.reach import Address, connected, find_bus
+from loopy.cli.screen import BROKEN, Piece, counted, line, print_json, stderr_screen, stdout_screen
 from loopy.cli.trigger import newest_plan, plan_written, published
 from loopy.cli.values import event_data
 
@@ -21,37 +24,73 @@ SOURCE = "/cli/replay"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Publish the event `args.id` anew; with `args.wait`, exit 1 when anything that followed failed."""
+    """Publish events anew; with `args.wait`, exit 1 when anything that followed failed."""
+    if args.wait and (len(args.ids) != 1 or args.json):
+        raise CommandError("--wait shows what follows from one event: give its id, and not --json")
     address = find_bus(args)
     return asyncio.run(_replay(args, address, plan_written(find_project(args.project))))
 
 
 async def _replay(args: argparse.Namespace, address: Address, plan: "Plan | None") -> int:
-    from loopy.runs.records import Event
-
     async with connected(address, "replay") as bus:
         plan = plan or await newest_plan(bus)
-        old = await _stored(bus, plan, args.id)
-        identity = uuid.uuid4().hex[:24]
-        data = event_data(plan, old.type, old.data, ())
-        new = Event(identity, old.type, SOURCE, datetime.now(UTC), data, cascade=identity, replay_of=old.id)
-        return await published(bus, new, plan, wait=args.wait, timeout_s=args.timeout)
+        if len(args.ids) == 1 and not args.json:
+            new = await _repeated(bus, plan, args.ids[0])
+            return await published(bus, new, plan, wait=args.wait, timeout_s=args.timeout)
+        events = list(dict.fromkeys(args.ids)) or await _of_runs(bus, args)
+        results = [await _again(bus, plan, each, silent=args.json) for each in events]
+    if args.json:
+        print_json(results)
+    return FAILED if any("error" in result for result in results) else OK
+
+
+async def _of_runs(bus: "Bus", args: argparse.Namespace) -> list[str]:
+    """The events that started the runs which the options select, the oldest first, each once."""
+    runs = await picked(bus, selection(args), SEARCHED)
+    events = list(dict.fromkeys(each.event for each in reversed(runs)))
+    if not events:
+        stderr_screen().line("no such run")
+    elif not is_confirmed(args, f"replay {counted(len(events), 'event')}"):
+        raise CommandError("nothing was done", code=FAILED)
+    return events
+
+
+async def _again(bus: "Bus", plan: "Plan", identity: str, *, silent: bool) -> dict[str, Any]:
+    """Publish one of many anew, and tell of it."""
+    from loopy.bus.repeating import publish_event
+
+    try:
+        new = await _repeated(bus, plan, identity)
+    except CommandError as error:
+        stderr_screen().line(line(Piece(f"{BROKEN} ", "bad"), error.message))
+        return {"event": identity, "error": error.message, "hint": error.hint}
+    await publish_event(bus, new)
+    if not silent:
+        stdout_screen().line(new.id)
+    return {"event": identity, "replayed_as": new.id}
+
+
+async def _repeated(bus: "Bus", plan: "Plan", identity: str) -> "Event":
+    """The new event. CommandError when the old one is not there, or does not fit the types of today."""
+    from loopy.bus.repeating import repeated
+
+    old = await _stored(bus, plan, identity)
+    event_data(plan, old.type, old.data, ())
+    return repeated(plan, old, uuid.uuid4().hex[:24], SOURCE, datetime.now(UTC))
 
 
 async def _stored(bus: "Bus", plan: "Plan", identity: str) -> "Event":
     """The event of an id, of whatever type of the plan's. CommandError when there is none that can be read."""
-    from loopy.bus.cloudevents import read_event
-    from loopy.bus.streams import EVENTS
+    from loopy.bus.repeating import find_event
     from loopy.bus.undecodable import Undecodable
 
-    subjects = [bus.subjects.event(event_type, identity) for event_type in plan.events]
-    found = await bus.last_each(EVENTS, subjects) if identity and subjects else []
-    if not found:
+    try:
+        found = await find_event(bus, plan.events, identity)
+    except Undecodable as error:
+        raise CommandError(f"event {identity} cannot be read: {error.detail}") from None
+    if found is None:
         raise CommandError(
             f"there is no event {identity or '(empty)'} of a type that the project declares",
             "`loopy tap --since 1d --json` lists events with their ids",
         )
-    try:
-        return read_event(bus.subjects, found[-1])
-    except Undecodable as error:
-        raise CommandError(f"event {identity} cannot be read: {error.detail}") from None
+    return found

@@ -1,4 +1,4 @@
-"""`loopy runs`: the newest runs, one run with its steps, or an event that is to run again."""
+"""`loopy runs`: the newest runs, or one with its steps. What has runs do something lies in `steering` and `replay`."""
 
 import argparse
 import asyncio
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from loopy.cli.exits import OK, CommandError
 from loopy.cli.parser import did_you_mean
+from loopy.cli.picking import is_selective, picked, resolved, selection
 from loopy.cli.reach import Address, connected, find_bus
 from loopy.cli.screen import (
-    BUSY,
     Line,
     Piece,
     Screen,
@@ -24,65 +24,101 @@ from loopy.cli.screen import (
 )
 
 if TYPE_CHECKING:
-    from loopy.bus.client import Bus
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from loopy.runs.cascade import CascadeRun
+    from loopy.runs.records import Record
     from loopy.runs.state import RunState
     from loopy.runs.summary import RunSummary
 
-ACTIONS = ("list", "show", "replay")
-SEARCHED = 10_000
-LONGEST_PREFIX = 24
+STEERED = ("cancel", "pause", "resume", "retry")
+ACTIONS = ("list", "show", *STEERED, "replay")
+WAITED_FOR = ("cancel", "resume", "retry", "replay")
+TAKEN_BY = {
+    "why": STEERED,
+    "from": ("retry",),
+    "set": ("retry",),
+    "wait": WAITED_FOR,
+    "timeout": WAITED_FOR,
+    "yes": (*STEERED, "replay"),
+    "all": (*STEERED, "replay"),
+}
 
 
 def run(args: argparse.Namespace) -> int:
-    """List runs, show one or replay an event, as `args.action` says."""
-    if args.action not in ACTIONS:
+    """List, show, steer or replay, as `args.action` says."""
+    _check(args)
+    match args.action:
+        case "list":
+            return asyncio.run(_list(args, find_bus(args)))
+        case "show":
+            return asyncio.run(_show(args, find_bus(args)))
+        case "replay":
+            from loopy.cli import replay
+
+            return replay.run(args)
+        case _:
+            from loopy.cli import steering
+
+            return steering.run(args)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """CommandError when the words and options do not go together."""
+    action = args.action
+    if action not in ACTIONS:
+        hint = did_you_mean(action, ACTIONS, f"`loopy runs show {action}` shows a run")
+        raise CommandError(f"loopy runs: unknown action `{action}`", hint)
+    _check_options(args)
+    selects = is_selective(args) or args.all
+    if action == "list" and args.ids:
         raise CommandError(
-            f"loopy runs: unknown action `{args.action}`",
-            did_you_mean(args.action, ACTIONS, f"`loopy runs show {args.action}` shows a run"),
+            f"loopy runs list: unexpected argument `{args.ids[0]}`", f"`loopy runs show {args.ids[0]}` shows a run"
         )
-    if args.action == "show" and args.id is None:
+    if action == "show" and (len(args.ids) != 1 or selects):
         raise CommandError("loopy runs show: which run? Give its id", "`loopy runs` lists them")
-    if args.action == "list" and args.id is not None:
+    if action in STEERED and bool(args.ids) == selects:
         raise CommandError(
-            f"loopy runs list: unexpected argument `{args.id}`", f"`loopy runs show {args.id}` shows a run"
+            f"loopy runs {action}: which runs?",
+            "give their ids, or choose by --workflow, --outcome, --event, --since and --before, or --all",
         )
-    if args.action == "replay":
-        return _replay(args)
-    if args.wait or args.timeout is not None:
-        raise CommandError(f"loopy runs {args.action}: --wait and --timeout are for replay")
-    address = find_bus(args)
-    return asyncio.run(_show(args, address) if args.action == "show" else _list(args, address))
+    if action == "replay" and bool(args.ids) == selects:
+        raise CommandError(
+            "loopy runs replay: which event? Give its id", "`loopy tap --since 1d --json` lists events; or choose by"
+            " --workflow, --outcome, --event, --since and --before those that started such runs",
+        )  # fmt: skip
 
 
-def _replay(args: argparse.Namespace) -> int:
-    from loopy.cli import replay
-
-    if args.id is None:
-        raise CommandError("loopy runs replay: which event? Give its id", "`loopy tap --since 1d --json` lists events")
+def _check_options(args: argparse.Namespace) -> None:
+    """CommandError for an option that is another action's."""
+    given = {
+        "why": args.why is not None,
+        "from": args.from_step is not None,
+        "set": bool(args.set),
+        "wait": args.wait,
+        "timeout": args.timeout is not None,
+        "yes": args.yes,
+        "all": args.all,
+    }
+    for option, is_given in given.items():
+        if is_given and args.action not in TAKEN_BY[option]:
+            takers = ", ".join(f"`{action}`" for action in TAKEN_BY[option])
+            raise CommandError(f"loopy runs {args.action}: --{option} is for {takers}")
     if args.timeout is not None and not args.wait:
         raise CommandError("--timeout is how long --wait waits; give both, or none")
-    return replay.run(args)
 
 
 async def _list(args: argparse.Namespace, address: Address) -> int:
-    from loopy.bus.journal import list_runs
-
     async with connected(address, "runs") as bus:
-        picked = bool(args.workflow or args.outcome)
-        found = await list_runs(bus, SEARCHED if picked else args.limit)
-    summaries = [summary for summary in found if _wanted(args, summary)][: args.limit]
+        summaries = await picked(bus, selection(args), args.limit)
     if args.json:
         print_json(summaries)
     elif not summaries:
-        stderr_screen().line("no such run" if picked else "no run yet; `loopy trigger EVENT` starts one")
+        stderr_screen().line("no such run" if is_selective(args) else "no run yet; `loopy trigger EVENT` starts one")
     else:
         stdout_screen().lines(_rows(summaries))
     return OK
-
-
-def _wanted(args: argparse.Namespace, summary: "RunSummary") -> bool:
-    return args.workflow in (None, summary.workflow) and args.outcome in (None, summary.outcome or "running")
 
 
 def _rows(summaries: "list[RunSummary]") -> list[Line]:
@@ -91,57 +127,53 @@ def _rows(summaries: "list[RunSummary]") -> list[Line]:
 
 
 def _row(summary: "RunSummary", short_id: str) -> Line:
-    from loopy.cli.fact_lines import outcome_piece
+    from loopy.cli.fact_lines import standing_piece
 
-    outcome = outcome_piece(summary.outcome) if summary.outcome else Piece(f"{BUSY} running", "busy")
+    outcome = standing_piece(summary.outcome, paused=summary.paused)
     took = duration(summary.duration_s) if summary.duration_s is not None else ""
-    why = shorten(f"{summary.failed_step}: {summary.detail}", 100) if summary.failed_step else ""
+    why = (
+        f"{summary.failed_step}: {summary.detail}" if summary.failed_step else f"by {summary.by}" if summary.by else ""
+    )
     return line(
         short_id, outcome, Piece(summary.workflow, "name"), summary.event_type, date_time(summary.started_at), took,
-        Piece(why, "bad"),
+        Piece(shorten(why, 100), "bad"),
     )  # fmt: skip
 
 
 async def _show(args: argparse.Namespace, address: Address) -> int:
-    from loopy.bus.journal import read_cascade, read_run
+    from loopy.bus.journal import find_run, read_cascade, read_steering
 
     async with connected(address, "runs") as bus:
-        identity = await _resolved(bus, args.id)
-        state = await read_run(bus, identity)
-        if state is None or state.started is None:
-            raise CommandError(f"there is no run {args.id}", "`loopy runs` lists them")
-        cascade = await read_cascade(bus, state.started.event.cascade)
+        identity = await resolved(bus, args.ids[0])
+        found = await find_run(bus, identity)
+        if found is None or found.state.started is None:
+            raise CommandError(f"there is no run {args.ids[0]}", "`loopy runs` lists them")
+        state, started = found.state, found.state.started
+        cascade = await read_cascade(bus, started.event.cascade, found.routed)
+        steered = await read_steering(bus, identity)
     member = next((member for member in cascade.runs if member.run == identity), None)
     if args.json:
-        print_json({"run": member, "event": state.started.event, "attempts": _attempts(state)})
+        about = {"run": member, "event": started.event, "attempts": _attempts(state), "archived_at": found.archived_at}
+        print_json({**about, "steering": steered})
     else:
-        _print_run(stdout_screen(), state, member)
+        _print_run(stdout_screen(), state, member, steered)
+        if found.archived_at is not None:
+            stdout_screen().lines(_archived_lines(found.archived_at, found.left_out))
     return OK
-
-
-async def _resolved(bus: "Bus", given: str) -> str:
-    """The complete id of the one run whose id begins so."""
-    from loopy.bus.journal import list_runs
-
-    if len(given) >= LONGEST_PREFIX:
-        return given
-    found = sorted({s.run for s in await list_runs(bus, SEARCHED) if s.run.startswith(given)}) if given else []
-    match found:
-        case [identity]:
-            return identity
-        case []:
-            raise CommandError(f"there is no run {given}", "`loopy runs` lists them")
-        case _:
-            raise CommandError(f"{len(found)} runs begin with {given}: {', '.join(found[:5])}", "give more of the id")
 
 
 def _attempts(state: "RunState") -> list[Any]:
     return [result for facts in state.steps.values() for result in facts.results]
 
 
-def _print_run(screen: Screen, state: "RunState", member: "CascadeRun | None") -> None:
+def _archived_lines(at: "datetime", left_out: int) -> list[Line]:
+    more = f"; {left_out} of its facts were too large to be kept" if left_out else ""
+    return [line(), line(Piece(f"archived {date_time(at)}{more}", "dim"))]
+
+
+def _print_run(screen: Screen, state: "RunState", member: "CascadeRun | None", steered: "Sequence[Record]") -> None:
     from loopy.cli.cascade_tree import drawn, run_branch
-    from loopy.cli.fact_lines import event_lines, failed_lines
+    from loopy.cli.fact_lines import event_lines, failed_lines, steering_lines
 
     assert state.started is not None
     screen.lines(event_lines(state.started))
@@ -150,3 +182,5 @@ def _print_run(screen: Screen, state: "RunState", member: "CascadeRun | None") -
     failures = failed_lines(state)
     if failures:
         screen.lines([line(), line(Piece("Failed attempts", "name")), *failures])
+    if steered:
+        screen.lines([line(), line(Piece("Steered", "name")), *steering_lines(steered)])

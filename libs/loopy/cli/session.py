@@ -88,12 +88,16 @@ class Session:
                 plans = {plan_hash(self._plan): self._plan}
                 with display(self._screen, plans) as shown:
                     async with asyncio.TaskGroup() as group:
+                        beside = [
+                            group.create_task(self._watch(bus, shown, after)),
+                            group.create_task(self._watch_control(bus, shown)),
+                        ]
                         if not self._once:
                             group.create_task(self._new_plans.follow(shown, plans, http_url))
-                        watching = group.create_task(self._watch(bus, shown, after))
                         await self._deliver(bus, http_url, shown)
                         if self._once:
-                            watching.cancel()
+                            for task in beside:
+                                task.cancel()
                             stopping.set()
 
     def _open(self, http_url: str) -> None:
@@ -115,6 +119,18 @@ class Session:
                 if cascade is not None:
                     self._done[cascade.id] = cascade
                     self._news.set()
+
+    async def _watch_control(self, bus: "Bus", shown: Display) -> None:
+        """Tell what is held back, now and whenever that changes: nobody shall wonder why nothing moves."""
+        from loopy.bus.control import Control
+        from loopy.cli.control import control_lines, said_line
+
+        control = Control(bus)
+        await control.load()
+        for told in control_lines(control.now):
+            shown.say(told)
+        control.heard = lambda said: shown.say(said_line(said))
+        await control.follow()
 
     async def _deliver(self, bus: "Bus", http_url: str, shown: Display) -> None:
         """Post each parcel and wait for what follows from it."""

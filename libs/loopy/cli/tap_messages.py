@@ -8,7 +8,7 @@ import msgspec
 from loopy.bus.cloudevents import read_event
 from loopy.bus.codec import read_record
 from loopy.bus.messages import Message
-from loopy.bus.streams import EVENTS, RUNS, SECRET, STREAMS, Stream
+from loopy.bus.streams import BLOBS, EVENTS, RUNS, SECRET, STREAMS, Stream
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable
 from loopy.cli.exits import CommandError
@@ -29,7 +29,10 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def wanted_by(pattern: str | None, subjects: Subjects) -> list[Wanted]:
-    """What a pattern selects: an event type, or a subject below the namespace; None: all events and facts."""
+    """What a pattern selects: an event type, or a subject below the namespace; None: all events and facts.
+
+    `>` is everything but chunks of large values: those are shown whole, with their messages.
+    """
     if pattern is None:
         return [Wanted(EVENTS, (subjects.under("evt", ">"),)), Wanted(RUNS, (subjects.under("run", ">"),))]
     tokens = pattern.split(".")
@@ -40,7 +43,7 @@ def wanted_by(pattern: str | None, subjects: Subjects) -> list[Wanted]:
     if tokens[0] in SECRET:
         raise CommandError(f"`{pattern}` is not shown: services keep secrets there")
     if pattern == ">":
-        return [Wanted(stream, tuple(_shown(stream, subjects))) for stream in STREAMS]
+        return [Wanted(stream, tuple(_shown(stream, subjects))) for stream in STREAMS if stream is not BLOBS]
     stream = PREFIXES.get(tokens[0]) or PREFIXES.get(".".join(tokens[:2]))
     if stream is None:
         return [

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SOURCE = "/cli/trigger"
 LONGEST_ID = 256
+STORE_S = 20.0  # longer than a cluster takes to agree on another leader
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,7 +52,15 @@ async def published(bus: "Bus", event: "Event", plan: "Plan", *, wait: bool, tim
     from loopy.bus.streams import RUNS
 
     before = await bus.position(RUNS)
-    stored = await bus.publish_once(event_message(bus.subjects, event))
+    try:
+        async with asyncio.timeout(STORE_S):
+            stored = await bus.publish_once(event_message(bus.subjects, event))
+    except TimeoutError:
+        raise CommandError(
+            f"the NATS server has not stored {event.type} {event.id} within {STORE_S:g} s",
+            f"is its disk full? Its log says. Once it works, repeat this with --id {event.id}: it is stored once",
+            code=FAILED,
+        ) from None
     stdout_screen().line(event.id)
     if not stored.first:
         stderr_screen().line(

@@ -11,6 +11,7 @@ from loopy.cli.parser import did_you_mean
 if TYPE_CHECKING:
     from loopy.compiler.plan import Fields, Plan
     from loopy.types.model import Type
+    from loopy.types.parse import TypeSpec
 
 
 def event_data(plan: "Plan", event: str, base: Mapping[str, Any], fields: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -31,13 +32,18 @@ def event_data(plan: "Plan", event: str, base: Mapping[str, Any], fields: Sequen
 
 
 def _value(event: str, declared: "Fields", name: str, text: str) -> Any:
-    from loopy.types.parse import type_of
-
     if name not in declared:
         raise CommandError(
             f"{event} has no field `{name}`", did_you_mean(name, declared, _declaration(event, declared))
         )
-    if takes_text(type_of(declared[name])):
+    return value_of(declared[name], text)
+
+
+def value_of(spec: "TypeSpec", text: str) -> Any:
+    """The value that a text stands for, as its type is declared."""
+    from loopy.types.parse import type_of
+
+    if takes_text(type_of(spec)):
         return text
     try:
         return msgspec.json.decode(text)

@@ -18,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from loopy.compiler.condition_syntax import HYPHEN
 from loopy.compiler.template_syntax import BadTemplate, parse_template
 
-MAX_OUTPUT = 1024 * 1024
+MAX_OUTPUT = 8 * 1024 * 1024
 """Characters of a rendered prompt."""
 
 LOOP_FIELDS = ("index", "index0", "first", "last", "length")

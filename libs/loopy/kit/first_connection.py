@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from loopy.bus.claims import ValueLimits
 from loopy.bus.client import Bus
 from loopy.bus.errors import BusError, Unreachable
 from loopy.kit.errors import CannotStart
@@ -18,11 +19,12 @@ async def connect(settings: Settings, name: str, stopping: asyncio.Event) -> Bus
     """
     import structlog
 
+    limits = ValueLimits(settings.claim_bytes, settings.largest_value_bytes)
     until = asyncio.get_running_loop().time() + settings.nats_wait_s
     waiting = False
     while True:
         try:
-            return await Bus.connect(settings.nats_url, namespace=settings.namespace, name=name)
+            return await Bus.connect(settings.nats_url, namespace=settings.namespace, name=name, limits=limits)
         except Unreachable as error:
             if asyncio.get_running_loop().time() >= until:
                 raise CannotStart(str(error)) from None

@@ -18,6 +18,8 @@ from loopy.kit.metrics import (
     READY,
     RECONNECTS,
     SERVICE,
+    STREAM_BYTES,
+    STREAM_LIMIT,
     Metric,
 )
 
@@ -30,7 +32,10 @@ Counted: TypeAlias = Counter | Gauge | Histogram
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What a look at one service tells: its connection, its dead letters by consumer and reason, its consumers' lag."""
+    """What a look at one service tells: its connection, its dead letters by consumer and reason, its consumers' lag.
+
+    `rooms` are the bytes in each stream and the most that it may hold.
+    """
 
     service: str
     ready: bool
@@ -38,6 +43,7 @@ class Look(msgspec.Struct, frozen=True):
     reconnects: int
     dead_letters: dict[tuple[str, str], int]
     lag: dict[str, int]
+    rooms: dict[str, tuple[int, int | None]] = {}
 
 
 class Measurements:
@@ -110,6 +116,10 @@ def _samples(look: Look) -> Iterator[tuple[Metric, tuple[str, ...], float]]:
         yield DEAD_LETTERS, where, count
     for consumer, lag in look.lag.items():
         yield CONSUMER_LAG, (consumer,), lag
+    for stream, (taken, most) in look.rooms.items():
+        yield STREAM_BYTES, (stream,), taken
+        if most is not None:
+            yield STREAM_LIMIT, (stream,), most
 
 
 def _counted(metric: Metric, registry: CollectorRegistry) -> Counted:

@@ -85,6 +85,12 @@ RUNS_ENDED = Metric(
     "Ends of runs that this dispatcher saw, by outcome.",
     ("workflow", "outcome"),
 )
+RUNS_ARCHIVED = Metric(
+    "loopy_runs_archived_total",
+    "counter",
+    "runs",
+    "Ended runs that this scheduler was the first to archive, before it deleted their messages.",
+)
 ATTEMPTS = Metric(
     "loopy_attempts_total",
     "counter",
@@ -118,6 +124,21 @@ CONSUMER_LAG = Metric(
     "while the server does not say.",
     ("consumer",),
 )
+STREAM_BYTES = Metric(
+    "loopy_stream_bytes",
+    "gauge",
+    "bytes",
+    "What a stream holds, told by the first service of each process; the same from every replica. Missing while the "
+    "server does not say.",
+    ("stream",),
+)
+STREAM_LIMIT = Metric(
+    "loopy_stream_limit_bytes",
+    "gauge",
+    "bytes",
+    "The most that a stream may hold: a full one refuses what is published. Missing where age alone bounds it.",
+    ("stream",),
+)
 DEAD_LETTERS = Metric(
     "loopy_dead_letters_total",
     "counter",
@@ -132,9 +153,9 @@ READY = Metric("loopy_ready", "gauge", "1 or 0", "Whether the service is ready, 
 # What services count themselves, and what is looked up at each scrape.
 COUNTED = (
     DELIVERIES, WEBHOOK_SECONDS, SENSED, FIRINGS, EVENTS_ROUTED, RUNS_STARTED, RUN_START_SECONDS, RUNS_ENDED,
-    ATTEMPTS, ATTEMPT_SECONDS, SPEND, SLOTS, SLOTS_IN_USE,
+    RUNS_ARCHIVED, ATTEMPTS, ATTEMPT_SECONDS, SPEND, SLOTS, SLOTS_IN_USE,
 )  # fmt: skip
-LOOKED_UP = (CONSUMER_LAG, DEAD_LETTERS, CONNECTED, RECONNECTS, READY)
+LOOKED_UP = (CONSUMER_LAG, STREAM_BYTES, STREAM_LIMIT, DEAD_LETTERS, CONNECTED, RECONNECTS, READY)
 METRICS = (*COUNTED, *LOOKED_UP)
 
 

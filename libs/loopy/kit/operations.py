@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from loopy.bus.client import Bus, BusError
+from loopy.bus.room import Room
+from loopy.bus.streams import STREAMS
 from loopy.kit.http import Address, HttpServer
 from loopy.kit.measuring import CONTENT_TYPE, Look, Measurements
 from loopy.kit.metrics import Metrics
@@ -104,9 +106,10 @@ class Operations:
         return "ready" if host.bus.bound else "unbound"
 
     async def _scrape(self) -> bytes:
-        return self._measurements.text(await asyncio.gather(*(self._look(host) for host in self._hosts)))
+        looks = (self._look(host, rooms=not number) for number, host in enumerate(self._hosts))
+        return self._measurements.text(await asyncio.gather(*looks))
 
-    async def _look(self, host: "Host") -> Look:
+    async def _look(self, host: "Host", *, rooms: bool) -> Look:
         bus = host.bus
         return Look(
             service=host.name,
@@ -115,6 +118,7 @@ class Operations:
             reconnects=bus.reconnects,
             dead_letters=dict(bus.set_aside),
             lag=await _lag(bus),
+            rooms=await _rooms(bus) if rooms else {},
         )
 
 
@@ -129,6 +133,19 @@ async def _lag(bus: Bus) -> dict[str, int]:
         elif not isinstance(answer, BusError):
             raise answer
     return lag
+
+
+async def _rooms(bus: Bus) -> dict[str, tuple[int, int | None]]:
+    """What each stream holds and may hold, where the server says."""
+    streams = STREAMS if bus.connected else ()
+    answers = await asyncio.gather(*(bus.room(stream) for stream in streams), return_exceptions=True)
+    rooms: dict[str, tuple[int, int | None]] = {}
+    for stream, answer in zip(streams, answers, strict=True):
+        if isinstance(answer, Room):
+            rooms[stream.name] = (answer.bytes, answer.most_bytes)
+        elif not isinstance(answer, BusError):
+            raise answer
+    return rooms
 
 
 async def _answer(send: Send, status: int, body: bytes, kind: str) -> None:

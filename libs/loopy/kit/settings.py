@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from loopy.bus.claims import ValueLimits
 from loopy.bus.subjects import DEFAULT_NAMESPACE, NAMESPACE
 from loopy.kit.errors import CannotStart
 from loopy.kit.secret import Secret
@@ -129,6 +130,17 @@ class Settings(msgspec.Struct, frozen=True):
     replicas: Annotated[
         int, _says("be 1 to 5", "How many NATS servers keep each stream; asked for when streams are made.", ge=1, le=5)
     ] = 1
+    keep_days: Annotated[
+        float,
+        _says(
+            "be a number of days, more than 0 and at most 60",
+            "How long the messages of a run are kept once it has ended; then it is archived and they are deleted. Runs "
+            "go earlier, after an hour, while a stream that they lie in is more than three quarters full. May be a "
+            "fraction; less than an hour is for tests.",
+            gt=0,
+            le=60,
+        ),
+    ] = 30
     nats_wait_s: Annotated[
         float,
         _says(
@@ -142,11 +154,27 @@ class Settings(msgspec.Struct, frozen=True):
         int,
         _says(
             "be a number of bytes, 1 or more",
-            "The largest body of a webhook; a larger one gets a 413. What the NATS server takes in one message "
-            "(`max_payload`) is a limit as well.",
+            "The largest body of a webhook; a larger one gets a 413. `LOOPY_LARGEST_VALUE_BYTES` is a limit as well.",
             ge=1,
         ),
     ] = MIB
+    claim_bytes: Annotated[
+        int,
+        _says(
+            "be a number of bytes, 1024 or more",
+            "The largest payload that lies in its message, not beside it; never more than half of the server's "
+            "`max_payload`.",
+            ge=1024,
+        ),
+    ] = ValueLimits().claim_bytes
+    largest_value_bytes: Annotated[
+        int,
+        _says(
+            "be a number of bytes, 65536 or more",
+            "The largest event, output or webhook body. A larger output is a failure, a larger event is set aside.",
+            ge=64 << 10,
+        ),
+    ] = ValueLimits().largest_value_bytes
     drain_delay_s: Annotated[
         float,
         _says(

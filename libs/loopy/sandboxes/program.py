@@ -12,7 +12,8 @@ from pathlib import Path
 from loopy.sandboxes import supervisor
 from loopy.sandboxes.provider import Finished, SandboxError
 
-STDOUT_BYTES = 1 << 20
+# An answer may be as large as the largest value that is stored, unless LOOPY_LARGEST_VALUE_BYTES is raised.
+STDOUT_BYTES = 64 << 20
 STDERR_BYTES = 64 << 10
 _CHUNK = 1 << 16
 

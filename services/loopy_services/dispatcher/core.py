@@ -49,12 +49,13 @@ def admit(plan: Plan, event: Event) -> DeadLetter | None:
     return None
 
 
-def oversize(event: Event, max_payload: int) -> DeadLetter | None:
-    """Why an event is too large to start a run: the run's first record holds it, and must fit into a message too."""
-    size, most = len(_encode(event)), room_for(max_payload)
+def oversize(event: Event, largest_value: int) -> DeadLetter | None:
+    """Why an event is too large to start a run: the run's first record holds it, and must be storable too."""
+    size, most = len(_encode(event)), room_for(largest_value)
     if size <= most:
         return None
-    return DeadLetter("too_large", f"the event takes {size} bytes; to start a run it may take {most}")
+    allowed = f"to start a run it may take {most:,} (LOOPY_LARGEST_VALUE_BYTES)"
+    return DeadLetter("too_large", f"the event takes {size:,} bytes; {allowed}")
 
 
 def admit_firing(plan: Plan, schedule: str) -> DeadLetter | None:
@@ -86,8 +87,8 @@ def may_be_carried(started: RunStarted, attempt: AttemptRequested) -> bool:
 
 
 def unrequestable(request: AttemptRequested, why: str, now: datetime) -> AttemptFailed:
-    """The failure of an attempt that cannot be asked for, because it is too large for a message; for good."""
-    detail = f"the event and the outputs of the steps before it are too much for one message: {why}"
+    """The failure of an attempt that cannot be asked for, as what it is to be told cannot be stored; for good."""
+    detail = f"the event and the outputs of the steps before it are too much to be stored: {why}"
     head = request.result_head("dispatcher", now, now)
     return AttemptFailed(*head, "too_large", detail, retryable=False, epoch=request.epoch)
 

@@ -8,8 +8,9 @@ import structlog
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import read_event
 from loopy.bus.codec import read_firing, record_message
+from loopy.bus.control import Control
 from loopy.bus.journal import read_routed
-from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
+from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS
 from loopy.bus.writing import was_first
@@ -20,6 +21,8 @@ from loopy.runs.records import Event, EventRouted, RunStarted
 from loopy.runs.route import firing_event, nowhere, route, starts
 from loopy_services.dispatcher.core import admit, admit_firing, oversize
 from loopy_services.dispatcher.runs import RunDecider
+
+CLOSED_LOOK_S = 2.0
 
 log = structlog.get_logger()
 
@@ -35,9 +38,11 @@ class EventRouter:
         plans: PlanStore,
         decider: RunDecider,
         clock: Clock,
+        control: Control,
         metrics: Metrics = UNMEASURED,
     ) -> None:
         self._bus = bus
+        self._control = control
         self._decider = decider
         self._plans = plans
         self._clock = clock
@@ -45,7 +50,11 @@ class EventRouter:
         self._firings = bus.subjects.under("firing", "")
 
     async def on_event(self, message: Message) -> Verdict:
-        """Consume one event or firing. Undecodable."""
+        """Consume one event or firing. Undecodable. While nothing is let in, all wait: their runs are one fact."""
+        if self._control.now.closed:
+            await self._control.wait(CLOSED_LOOK_S)
+        if self._control.now.closed:
+            return RetryAfter(CLOSED_LOOK_S, waits=True)
         plan, name = self._plans.own, self._plans.own_hash  # another may be taken while this event is routed
         event, refused = self._read(message, plan)
         if refused is not None:
@@ -74,7 +83,7 @@ class EventRouter:
         """The event of a message, and why a plan does not let it in, if so."""
         if not self._is_firing(message):
             event = read_event(self._bus.subjects, message)
-            return event, admit(plan, event) or oversize(event, self._bus.max_payload)
+            return event, admit(plan, event) or oversize(event, self._bus.largest_value)
         firing = read_firing(message)
         event = firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
         return event, admit_firing(plan, firing.schedule)

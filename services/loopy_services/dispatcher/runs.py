@@ -5,9 +5,9 @@ from typing import TypeAlias
 import msgspec
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import read_record, record_subject
+from loopy.bus.facts import instead_of_result, read_fact
 from loopy.bus.journal import read_before, read_run
-from loopy.bus.messages import Ack, DeadLetter, Message, Verdict, patience
+from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
 from loopy.bus.seal import Sealer
 from loopy.bus.steering import Steering
@@ -17,6 +17,7 @@ from loopy.compiler.plan import Workflow
 from loopy.runs.chain import deciding_alone, state_before
 from loopy.runs.decide import decide, retry
 from loopy.runs.effects import EndRun
+from loopy.runs.lateness import is_late
 from loopy.runs.records import (
     AttemptFailed,
     AttemptSucceeded,
@@ -65,9 +66,10 @@ class RunDecider:
 
     async def on_fact(self, message: Message) -> Verdict:
         """Consume one fact of a run. Undecodable."""
-        record = read_record(message)
-        if message.subject != (place := record_subject(self._bus.subjects, record, "")):
-            return DeadLetter("misplaced", f"a record like this one belongs on {place}")
+        try:
+            record = read_fact(self._bus.subjects, message)
+        except Undecodable as error:
+            return await self._instead_of_result(message, error)
         match record:
             case AttemptSucceeded():
                 return await self._alone(message, record) or await self._by_journal(message, record)
@@ -76,12 +78,20 @@ class RunDecider:
             case _:
                 return Ack()
 
+    async def _instead_of_result(self, message: Message, why: Undecodable) -> Verdict:
+        """Set aside what is no fact; where an attempt's result belongs, the run goes on as after its failure."""
+        failure = instead_of_result(self._bus.subjects, message, why)
+        verdict = await self._by_journal(message, failure) if failure is not None else Ack()
+        return verdict if isinstance(verdict, RetryAfter) else DeadLetter(why.reason, why.detail, unreadable=True)
+
     async def on_timer(self, message: Message) -> Verdict:
         """Consume a timer that fired: request the attempt that was put off. Undecodable."""
         due = due_attempt(message.payload)
         state = await read_run(self._bus, due.run)
         if state is None or state.started is None:
             return patience(message.deliveries) or DeadLetter("unknown_run", f"nothing is recorded of run {due.run}")
+        if state.ended is not None:
+            return Ack()
         if state.step(due.step).epoch == due.epoch and not state.has_failed(due.step, due.epoch, due.attempt - 1):
             missing = f"run {due.run} has no failed attempt {due.attempt - 1} of step `{due.step}`"
             return patience(message.deliveries) or DeadLetter("unknown_attempt", missing)
@@ -96,9 +106,12 @@ class RunDecider:
         """Decide by what a success carries; None when the journal must be read.
 
         That is so where it emitted events: whether these may be published depends on whether the run was ended before.
+        And where it was long under way: the run may be over and archived.
         """
         before = state_before(success)
         if before is None or before.started is None or success.emits or self._steering.is_steered(success.run):
+            return None
+        if is_late(success.at, message.time):
             return None
         known = await self._workflow(before.started)
         if known is None or success.step not in known.alone or not self._sealer.is_genuine(success):

@@ -23,7 +23,7 @@ async def serve(host: Host) -> None:
     await steering.load()
     performer = Performer(bus, sealer, host.clock, host.metrics)
     decider = RunDecider(bus, plans, performer, sealer, steering, host.clock)
-    router = EventRouter(bus, plans, decider, host.clock, host.metrics)
+    router = EventRouter(bus, plans, decider, host.clock, steering.control, host.metrics)
     work = (
         (DISPATCHER_EVENTS, router.on_event),
         (DISPATCHER_RUNS, decider.on_fact),

@@ -111,11 +111,12 @@ def harness_failed(agent: Agent, error: Exception) -> HarnessError:
     return HarnessError("harness_failed", f"runtime `{agent.runtime}` failed: {type(error).__name__}: {error}")
 
 
-def hold_size(size: int, max_payload: int) -> None:
-    """HarnessError when an answer of so many bytes is larger than a message has room for."""
-    most = room_for(max_payload)
+def hold_size(size: int, largest_value: int) -> None:
+    """HarnessError when an answer of so many bytes is larger than what may be stored."""
+    most = room_for(largest_value)
     if size > most:
-        raise HarnessError("bad_output", f"the answer takes {size} bytes; NATS takes at most {most} here")
+        detail = f"the answer takes {size:,} bytes; it may take {most:,} (LOOPY_LARGEST_VALUE_BYTES)"
+        raise HarnessError("bad_output", detail)
 
 
 def succeeded(taking: Taking, at: datetime, answer: Settled) -> AttemptSucceeded:

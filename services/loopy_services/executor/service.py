@@ -19,6 +19,7 @@ from loopy.agents.installed import Runtimes
 from loopy.agents.readiness import plain_processes, used_sandboxes
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_record, record_message
+from loopy.bus.facts import readable_facts
 from loopy.bus.leases import Lease, Leases
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
@@ -30,6 +31,7 @@ from loopy.compiler.plan import Plan
 from loopy.kit.current_plan import Take
 from loopy.kit.metrics import ATTEMPTS, SLOTS, UNMEASURED, Metrics
 from loopy.kit.service import Host
+from loopy.runs.lateness import is_late
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from loopy.sandboxes.installed import Providers, installed_providers
 from loopy_services.executor import core
@@ -39,7 +41,7 @@ from loopy_services.executor.measures import count_attempt, slot_in_use
 from loopy_services.executor.sweeper import Sweeper
 
 RELEASE_S = 1.0
-PAUSED_LOOK_S = 2.0
+STILL_LOOK_S = 2.0  # how soon a run that may go on is noticed to
 
 _log = structlog.get_logger()
 
@@ -74,8 +76,8 @@ class Executor:
             return DeadLetter("no_attempt", f"expected AttemptRequested, found {type(request).__name__}")
         if self._steering.is_cancelled(request.run):
             return Ack()
-        if self._steering.is_paused(request.run):
-            return Ack() if await self._is_settled(request) else RetryAfter(PAUSED_LOOK_S)
+        if await self._is_held_back(request):
+            return Ack() if await self._is_settled(request) else RetryAfter(STILL_LOOK_S, waits=True)
         lease = await self._leases.take(request.run, request.step, request.epoch, request.attempt)
         if lease is None:
             return RetryAfter(self._leases.seconds / 2)
@@ -85,12 +87,24 @@ class Executor:
             await _release(lease)
             raise
 
+    async def _is_held_back(self, request: AttemptRequested) -> bool:
+        """Whether an attempt may not begin yet, because somebody had its run, its workflow or everything stand still.
+
+        While everything does, this slot can do nothing else: so it waits here, and no message goes to and fro.
+        """
+        control = self._steering.control
+        if control.now.halted:
+            await control.wait(STILL_LOOK_S)
+        return self._steering.is_paused(request.run) or control.now.halts(request.workflow)
+
     async def _under_lease(self, message: Message, request: AttemptRequested, lease: Lease) -> Verdict:
         """Execute an attempt that nobody else executes now.
 
-        Only one that somebody began can be settled already, or one of a run that was steered.
+        Only one that somebody began can be settled already, or one of a run that was steered, or that was long under
+        way.
         """
         may_be_settled = not lease.is_first or self._steering.is_steered(request.run)
+        may_be_settled = may_be_settled or is_late(request.at, self._clock.now())
         if may_be_settled and await self._is_settled(request):
             return Ack()
         try:
@@ -128,7 +142,7 @@ class Executor:
         if self._steering.is_cancelled(request.run):
             return True
         facts = await self._bus.last_each(RUNS, core.settling_facts(self._bus.subjects, request))
-        return any(core.settles(request, read_record(fact)) for fact in facts)
+        return any(core.settles(request, fact) for fact in readable_facts(self._bus.subjects, facts))
 
     async def _executed(self, plan: Plan, request: AttemptRequested, lease: int) -> Outgoing:
         """The fact of how the attempt ended, ready to be published."""
@@ -164,9 +178,9 @@ class Executor:
         return record_message(self._bus.subjects, fact)
 
     def _publishable(self, fact: AttemptSucceeded) -> Outgoing:
-        """The fact's message. HarnessError when it is larger than the server accepts."""
+        """The fact's message. HarnessError when it is larger than what may be stored."""
         message = self._message(fact)
-        core.hold_size(len(message.payload), self._bus.max_payload)
+        core.hold_size(len(message.payload), self._bus.largest_value)
         return message
 
 

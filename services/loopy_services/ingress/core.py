@@ -122,12 +122,13 @@ def events_of(sensor: Sensor, checkers: Mapping[str, Checker], answer: Sequence[
     return events
 
 
-def hold_size(events: Sequence[Outgoing], max_payload: int) -> None:
-    """SensorMistake when one of the events is larger than a message has room for."""
-    most = room_for(max_payload)
+def hold_size(events: Sequence[Outgoing], largest_value: int) -> None:
+    """SensorMistake when one of the events is larger than what may be stored."""
+    most = room_for(largest_value)
     for event in events:
         if len(event.payload) > most:
-            raise SensorMistake(f"it gave an event of {len(event.payload)} bytes; NATS takes at most {most} here")
+            allowed = f"it may have {most:,} (LOOPY_LARGEST_VALUE_BYTES)"
+            raise SensorMistake(f"it gave an event of {len(event.payload):,} bytes; {allowed}")
 
 
 def _typed(sensor: Sensor, checkers: Mapping[str, Checker], given: Any) -> tuple[str, dict[str, Any]]:

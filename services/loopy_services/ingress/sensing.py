@@ -100,13 +100,13 @@ class Sensing:
         return Ack()
 
     async def _events(self, sensor: LoadedSensor, argument: Request | Tick, origin: core.Origin) -> list[Outgoing]:
-        """The messages of the events that a sensor gives; none of them is larger than the server takes."""
+        """The messages of the events that a sensor gives; none of them is larger than what may be stored."""
         declared = sensor.declared
         checkers = self._checkers
         answer = await self._caller.call(sensor.function, argument, timeout_s=declared.timeout_s)
         events = core.events_of(declared, checkers, answer, origin)
         messages = [event_message(self._bus.subjects, event) for event in events]
-        core.hold_size(messages, self._bus.max_payload)
+        core.hold_size(messages, self._bus.largest_value)
         return messages
 
     async def _unknown(self, message: Message, name: str, origin: core.Origin) -> Verdict:

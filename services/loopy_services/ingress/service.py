@@ -18,7 +18,7 @@ IN_FLIGHT = 16
 
 async def serve(host: Host) -> None:
     """Accept deliveries and make events of them until the host stops."""
-    max_body = min(host.settings.webhook_max_bytes, host.bus.max_payload)
+    max_body = min(host.settings.webhook_max_bytes, host.bus.largest_value)
     webhooks = Webhooks(host.bus, host.clock, max_body, host.metrics)
     with closing(Caller(MAX_EVENTS)) as caller:
         renewal = Renewal(host.project, host.plan, webhooks, caller)

@@ -11,7 +11,7 @@ from litestar import Request, Response, post
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
-from loopy.bus.client import Bus, BusError, MessageTooLarge
+from loopy.bus.client import Bus, BusError, MessageTooLarge, StreamFull
 from loopy.bus.codec import Delivery, delivery_message
 from loopy.bus.messages import Stored
 from loopy.clock import Clock
@@ -27,6 +27,7 @@ from loopy_services.ingress import core, signatures
 READ_S = 30.0  # for a whole body: one that trickles in is given up
 STORE_S = 5.0  # then the sender is told to come again
 RETRY_AFTER = {"Retry-After": "5"}
+RETRY_WHEN_DRAINED = {"Retry-After": "60"}
 _REFUSALS = {400: "broken_off", 401: "refused", 408: "broken_off", 413: "too_large", 503: "unavailable"}
 API = "/api"
 
@@ -76,7 +77,7 @@ class Webhooks:
     """Accepts deliveries at every door that is open: an ASGI application. Bodies are at most `max_body` bytes."""
 
     def __init__(self, bus: Bus, clock: Clock, max_body: int, metrics: Metrics = UNMEASURED) -> None:
-        self._bus = bus
+        self._bus = bus.hurried()
         self._clock = clock
         self._max_body = max_body
         self._metrics = metrics
@@ -159,6 +160,11 @@ class Webhooks:
                 return await self._bus.publish_once(delivery_message(self._bus.subjects, delivery))
         except MessageTooLarge:
             raise Problem(413, "the body and its headers are larger than the bus takes") from None
+        except StreamFull as full:
+            _log.error("delivery.not_stored", sensor=delivery.sensor, delivery=delivery.id, error=str(full))
+            raise Problem(
+                503, "there is no room for deliveries just now; send it again later", headers=RETRY_WHEN_DRAINED
+            ) from None
         except (TimeoutError, BusError) as error:
             _log.error("delivery.not_stored", sensor=delivery.sensor, delivery=delivery.id, error=str(error))
             raise Problem(503, "deliveries cannot be stored just now; send it again", headers=RETRY_AFTER) from None

@@ -1,8 +1,11 @@
-"""The scheduler: fires schedules and polls when they are due. Any number of replicas fire each due time once."""
+"""The scheduler: fires schedules and polls when they are due, and keeps house beside it.
+
+Any number of replicas fire each due time once, and archive each run once.
+"""
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +21,7 @@ from loopy.kit.current_plan import Take
 from loopy.kit.metrics import FIRINGS, UNMEASURED, Metrics
 from loopy.kit.service import Host
 from loopy_services.scheduler.core import digest, due, due_poll, next_look, was_set_back
+from loopy_services.scheduler.janitor import Janitor
 from loopy_services.scheduler.marks import Marks
 
 log = structlog.get_logger()
@@ -26,15 +30,19 @@ Timed = TypeVar("Timed", CronTrigger, PollSource)
 
 
 async def serve(host: Host) -> None:
-    """Fire until told to stop."""
+    """Fire and keep house until told to stop."""
     scheduler = Scheduler(host.bus, host.plan, host.metrics)
     await scheduler.start(host.clock.now())
     await PlanStore(host.bus, host.plan).store()
+    janitor = Janitor(host.bus, host.clock, timedelta(days=host.settings.keep_days), host.metrics)
     host.current.prepared_by(lambda plan: scheduler.prepare(plan, host.clock.now()))
     host.ready()
-    while not host.stopping.is_set():
-        wake_at = await scheduler.fire(host.clock.now())
-        await _sleep(host.clock, wake_at, host.stopping, scheduler.changed)
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(janitor.run())
+        while not host.stopping.is_set():
+            wake_at = await scheduler.fire(host.clock.now())
+            await _sleep(host.clock, wake_at, host.stopping, scheduler.changed)
+        keeping.cancel()
 
 
 class Armed(msgspec.Struct, frozen=True):

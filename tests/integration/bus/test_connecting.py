@@ -10,7 +10,7 @@ import pytest
 
 from loopy.bus.client import Bus, BusError
 from loopy.bus.messages import Ack, Message, Outgoing, Verdict
-from loopy.bus.provisioning import ensure_stream, never_fewer_replicas
+from loopy.bus.provisioning import ensure_stream, never_less
 from loopy.bus.streams import DISPATCHER_EVENTS, EVENTS, RUNS, stream_config
 from loopy.bus.subjects import Subjects
 from tests.support.nats_server import NatsServer
@@ -124,8 +124,16 @@ async def test_a_stream_is_brought_up_to_date_and_what_cannot_be_changed_is_told
 
 def test_a_service_that_knows_of_one_server_leaves_a_stream_its_three_replicas() -> None:
     config = stream_config(Subjects(), EVENTS, replicas=1)
-    assert never_fewer_replicas(config, {"num_replicas": 3}) == {**config, "num_replicas": 3}
-    assert never_fewer_replicas({**config, "num_replicas": 3}, {"num_replicas": 1})["num_replicas"] == 3
+    assert never_less(config, {**config, "num_replicas": 3}) == {**config, "num_replicas": 3}
+    assert never_less({**config, "num_replicas": 3}, config)["num_replicas"] == 3
+
+
+@pytest.mark.parametrize(
+    ("existing", "kept"), [(EVENTS.max_bytes * 2, EVENTS.max_bytes * 2), (1, EVENTS.max_bytes), (-1, -1)]
+)
+def test_a_stream_keeps_the_room_that_an_operator_gave_it(existing: int, kept: int) -> None:
+    config = stream_config(Subjects(), EVENTS)
+    assert never_less(config, {**config, "max_bytes": existing}) == {**config, "max_bytes": kept}
 
 
 async def test_two_namespaces_of_one_server_do_not_meet(bus: Bus, nats_url: str, namespace: str) -> None:

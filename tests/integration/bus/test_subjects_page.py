@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/reference/subjects.md").read_text(encoding="utf-8")
-START, TAP = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+START, TAP, WHOLE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -84,6 +84,24 @@ async def test_the_program_that_taps_prints_events(project: Path) -> None:
 
     await wait_until(printed)
     assert re.fullmatch(r'loopy\.evt\.Incident\.\d+ {"a":1}\n', (await first).decode())
+    tap.kill()
+    await tap.communicate()
+    await bus.close()
+
+
+async def test_the_program_that_fetches_large_values_has_all_their_bytes(project: Path) -> None:
+    bus = await connected(project)
+    tap = await start(project, WHOLE)
+    assert tap.stdout is not None
+    first = asyncio.create_task(tap.stdout.readline())
+    numbers = iter(range(10_000))
+
+    async def printed() -> bool:
+        await bus.publish_once(Outgoing(f"loopy.evt.Incident.{next(numbers)}", b"x" * 1_500_000))
+        return first.done()
+
+    await wait_until(printed)
+    assert re.fullmatch(r"loopy\.evt\.Incident\.\d+ 1500000\n", (await first).decode())
     tap.kill()
     await tap.communicate()
     await bus.close()

@@ -8,10 +8,10 @@ import nats
 import pytest
 
 from loopy.bus import messages
+from loopy.bus.claims import ValueLimits
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import plan_message, record_message
-from loopy.bus.connection import Connection
 from loopy.bus.dead import read_dead
 from loopy.bus.journal import list_runs, read_cascade, read_run
 from loopy.bus.messages import Message, Outgoing
@@ -284,10 +284,8 @@ async def test_a_run_whose_plan_never_comes_ends_as_failed(bus: Bus, monkeypatch
     assert (dead.reason, state.ended.outcome, state.ended.detail) == ("unknown_plan", "failed", dead.detail)
 
 
-async def test_a_join_whose_inputs_no_message_can_hold_ends_its_run_as_failed(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Connection, "max_payload", 64 << 10)  # as of a server with a small limit
+async def test_a_join_whose_inputs_may_not_be_stored_ends_its_run_as_failed(bus: Bus) -> None:
+    bus.limits = ValueLimits(largest_value_bytes=64 << 10)
     diamond = project(workflow(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c")))
     behaviours = {"b": success(text="x" * 40_000), "c": success(text="y" * 40_000)}
     [cascade] = await outcome_of(bus, diamond, event(), behaviours=behaviours)
@@ -297,10 +295,8 @@ async def test_a_join_whose_inputs_no_message_can_hold_ends_its_run_as_failed(
     assert await dead_letters(bus) == []
 
 
-async def test_an_event_too_large_to_start_a_run_is_set_aside_and_leads_nowhere(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Connection, "max_payload", 64 << 10)
+async def test_an_event_too_large_to_start_a_run_is_set_aside_and_leads_nowhere(bus: Bus) -> None:
+    bus.limits = ValueLimits(largest_value_bytes=64 << 10)
     async with serving(serve, bus, project(workflow(step("a")))):
         await bus.publish_once(event_message(bus.subjects, event(data={"title": "x" * 64_000})))
         await wait_until(lambda: dead_letters_are(bus, 1))
@@ -369,3 +365,21 @@ async def test_each_fact_is_recorded_once(bus: Bus, kinds: tuple[str, ...]) -> N
     for kind in kinds:
         facts = [message async for message in bus.read(RUNS, [bus.subjects.under(kind, ">")])]
         assert len(facts) == len({fact.subject for fact in facts}) == 5
+
+
+async def test_a_run_goes_on_although_a_stranger_took_the_place_of_a_result(bus: Bus) -> None:
+    of = project(workflow(step("a", retry=Retry(2, backoff_s=0.1))))
+    run = run_id("w", "e1")
+
+    async def requested() -> bool:
+        return len(await requests(bus)) == 1
+
+    async with serving(serve, bus, of):
+        await bus.publish_once(event_message(bus.subjects, event("e1")))
+        await wait_until(requested)
+        await bus.publish_once(Outgoing(bus.subjects.result(run, "a", 0, 1), b"{"))
+        await wait_until(lambda: dead_letters_are(bus, 1))
+        async with executing(bus):
+            cascade = await finished_cascade(bus, "e1")
+    assert [run.outcome for run in cascade.runs] == ["succeeded"]
+    assert [step.attempts for step in cascade.steps] == [2]

@@ -79,7 +79,7 @@ def endless(req):
 @sensor(webhook="/hooks/large", emits="Noted")
 def large(req):
     yield Noted(text="never published")
-    yield Noted(text="x" * (8 * 1024 * 1024 - len('{"text":""}') + 1))
+    yield Noted(text="x" * (1024 * 1024 - len('{"text":""}') + 1))
 
 @sensor(webhook="/hooks/slow", emits="Noted", timeout="0.2s")
 def slow(req):
@@ -126,10 +126,10 @@ def project(tmp_path: Path) -> Path:
 async def ingress(
     bus: Bus, project: Path, nats_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Running]:
-    """An ingress on the test's bus; bodies are at most 4096 bytes."""
+    """An ingress on the test's bus; bodies are at most 4096 bytes, events 1 MiB."""
     monkeypatch.setenv("GITHUB_WEBHOOK_SECRET", "old, geheim")
     monkeypatch.setenv("SLACK_WEBHOOK_SECRET", "geheim")
-    settings = settings_for(nats_url, namespace, webhook_max_bytes=4096)
+    settings = settings_for(nats_url, namespace, webhook_max_bytes=4096, largest_value_bytes=1 << 20)
     async with services(["ingress"], project, settings) as running:
         yield running
 

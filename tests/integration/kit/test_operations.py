@@ -10,6 +10,7 @@ import structlog
 
 from loopy.bus.client import Bus
 from loopy.bus.messages import Outgoing
+from loopy.bus.streams import STREAMS
 from loopy.compiler.plan import Plan
 from loopy.kit import service
 from loopy.kit.current_plan import CurrentPlan
@@ -160,9 +161,12 @@ async def test_a_cascade_leaves_its_traces_in_the_metrics_of_every_service(
             'loopy_consumer_lag_messages{consumer="dispatcher-runs",service="dispatcher"} 0.0',
             'loopy_consumer_lag_messages{consumer="executor-default",service="executor"} 0.0',
             'loopy_slots{service="executor"} 3.0',
+            'loopy_stream_limit_bytes{service="ingress",stream="EVT"} 1.610612736e+09',
             'loopy_slots_in_use{service="executor"} 0.0',
         ):
             await wait_until(lambda line=line: _among(shown, line))  # type: ignore[misc]  # bound in this turn
+        held = {line.split(",")[1] for line in await shown() if line.startswith("loopy_stream_bytes{")}
+        assert {f'stream="{stream.name}"' for stream in STREAMS} == {each.partition("}")[0] for each in held}
         ready = {line for line in await shown() if line.startswith("loopy_ready{")}
         assert ready == {f'loopy_ready{{service="{name}"}} 1.0' for name in ALL}
 

@@ -55,7 +55,7 @@ def test_what_services_share_in_secret_cannot_be_tapped() -> None:
             wanted_by(pattern, Subjects("acme"))
 
 
-def test_everything_can_be_tapped() -> None:
+def test_everything_can_be_tapped_but_chunks_which_their_messages_show_whole() -> None:
     assert [stream for stream, _ in selected(">")] == [
         "EVT",
         "DELIVERY",

@@ -73,7 +73,7 @@ def test_what_no_compiler_passed_is_refused(prose: str) -> None:
 )
 def test_a_prompt_has_a_bound_whatever_values_do(prose: str) -> None:
     with pytest.raises(RenderError, match=str(MAX_OUTPUT)):
-        render(prose, {"many": list(range(2000)), "text": "x" * 2000}, {})
+        render(prose, {"many": list(range(4000)), "text": "x" * 4000}, {})
 
 
 def test_filters_do_what_they_say() -> None:

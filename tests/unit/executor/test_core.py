@@ -80,9 +80,9 @@ def test_a_long_detail_keeps_its_beginning_and_its_end() -> None:
     assert core.shortened("a" * 4000) == "a" * 4000
 
 
-def test_an_answer_beyond_what_a_message_has_room_for_is_a_failure() -> None:
+def test_an_answer_beyond_what_may_be_stored_is_a_failure_that_names_size_and_limit() -> None:
     core.hold_size(room_for(1_000_000), 1_000_000)
-    with pytest.raises(HarnessError, match="the answer takes 1000000 bytes; NATS takes at most "):
+    with pytest.raises(HarnessError, match="the answer takes 1,000,000 bytes; it may take 991,808 "):
         core.hold_size(1_000_000, 1_000_000)
 
 

@@ -116,7 +116,7 @@ async def test_a_program_may_leave_its_input_unread(run: Run) -> None:
 
 
 async def test_the_beginning_of_a_long_output_and_the_end_of_long_errors_are_kept(run: Run) -> None:
-    script = "import sys; sys.stdout.write('o' * (2 << 20)); sys.stderr.write('e' * (1 << 20) + 'last')"
+    script = "import sys; sys.stdout.write('o' * (65 << 20)); sys.stderr.write('e' * (1 << 20) + 'last')"
     finished = await run(sys.executable, "-c", script)
     assert finished.stdout == b"o" * STDOUT_BYTES
     assert finished.truncated

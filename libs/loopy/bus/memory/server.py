@@ -5,6 +5,7 @@ the event loop's. That it behaves as the real one does is what `tests/contract` 
 """
 
 import asyncio
+import base64
 from collections.abc import Callable
 from datetime import UTC
 from typing import Any
@@ -19,6 +20,7 @@ from loopy.clock import Clock, SystemClock
 MAX_PAYLOAD = 8 << 20
 MOST_SUBJECTS = 1024
 NO_STREAM = Refused(404, 10059, "stream not found")
+NO_MESSAGE = Refused(404, 10037, "no message found")
 NO_CONSUMER = Refused(404, 10014, "consumer not found")
 
 
@@ -144,7 +146,12 @@ class MemoryServer:
                     now = self.clock.now().isoformat()
                     return _json({"config": self._stream(name).config, "state": _state(self._stream(name)), "ts": now})
                 case ["STREAM", "PURGE", name]:
-                    self._stream(name).purge()
+                    self._stream(name).purge(body.get("filter", ">"))
+                    return _json({"success": True})
+                case ["STREAM", "MSG", "GET", name]:
+                    return _found(self._stream(name).last(body["last_by_subj"]))
+                case ["STREAM", "MSG", "DELETE", name]:
+                    self._stream(name).delete(body["seq"])
                     return _json({"success": True})
                 case ["CONSUMER", "CREATE", stream, name]:
                     return self._create_consumer(self._stream(stream), name, body["config"])
@@ -211,12 +218,20 @@ def _stored(stream: MemoryStream, kept: Kept) -> Answer:
     return Answer(kept.payload, kept.headers | place)
 
 
+def _found(newest: Kept | None) -> Answer:
+    """A message as the stream's leader gives it: as JSON, its payload in base64; headers are left out here."""
+    if newest is None:
+        raise NO_MESSAGE
+    data = base64.b64encode(newest.payload).decode()
+    return _json({"message": {"subject": newest.subject, "seq": newest.sequence, "data": data}})
+
+
 def _status(status: str, description: str, counts: dict[str, str] | None = None) -> Answer:
     return Answer(b"", {"Status": status, Header.DESCRIPTION: description, **(counts or {})})
 
 
 def _state(stream: MemoryStream) -> dict[str, int]:
-    return {"messages": len(stream.messages), "last_seq": stream.last_sequence}
+    return {"messages": len(stream.messages), "bytes": stream.size, "last_seq": stream.last_sequence}
 
 
 def _described(consumer: MemoryConsumer) -> Answer:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from loopy.bus.memory.wildcards import matches_any
+from loopy.bus.memory.wildcards import matches, matches_any
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -42,13 +42,17 @@ class Scheduled(msgspec.Struct, frozen=True):
 
 
 class MemoryStream:
-    """One stream: messages by sequence, in order, and `watchers` who are told of each that is stored."""
+    """One stream: messages by sequence, in order.
+
+    `watchers` are told of each that is stored, `mourners` of each that somebody has deleted.
+    """
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.messages: dict[int, Kept] = {}
         self.last_sequence = 0
         self.watchers: list[Callable[[Kept], None]] = []
+        self.mourners: list[Callable[[Kept], None]] = []
         self._sequences: dict[str, list[int]] = {}
         self._bytes = 0
 
@@ -77,6 +81,22 @@ class MemoryStream:
             watcher(kept)
         return kept
 
+    @property
+    def size(self) -> int:
+        """How many bytes its messages take."""
+        return self._bytes
+
+    def delete(self, sequence: int) -> None:
+        """Forget a message on request. Refused when it is not there (any more)."""
+        if sequence > self.last_sequence or sequence < 1:
+            raise Refused(500, 10057, "no message found")
+        if sequence not in self.messages:
+            raise Refused(400, 10043, f"sequence {sequence} not found")
+        kept = self.messages[sequence]
+        self.remove(sequence)
+        for mourner in self.mourners:
+            mourner(kept)
+
     def remove(self, sequence: int) -> None:
         """Forget a message; its sequence is not used again."""
         kept = self.messages.pop(sequence, None)
@@ -88,10 +108,11 @@ class MemoryStream:
         if not sequences:
             del self._sequences[kept.subject]
 
-    def purge(self) -> None:
-        """Forget every message."""
-        for sequence in list(self.messages):
-            self.remove(sequence)
+    def purge(self, wanted: str = ">") -> None:
+        """Forget every message that a filter selects."""
+        for sequence, kept in list(self.messages.items()):
+            if matches(wanted, kept.subject):
+                self.remove(sequence)
 
     def last_each(self, filters: Iterable[str], upto: int | None = None) -> list[Kept]:
         """The newest message of every subject that a filter selects, by sequence.

@@ -1,0 +1,29 @@
+"""A view of a stream, kept current: what is stored is read once, then each message as it comes."""
+
+from collections.abc import Callable, Sequence
+
+from loopy.bus.client import Bus
+from loopy.bus.messages import Message
+from loopy.bus.streams import Stream
+
+
+class Following:
+    """Shows a view every message of some subjects, in order. The view is a moment behind."""
+
+    def __init__(self, bus: Bus, stream: Stream, filters: Sequence[str], see: Callable[[Message], None]) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._filters = tuple(filters)
+        self._see = see
+        self._position = 0
+
+    async def load(self) -> None:
+        """Show all that is stored; from then on `follow` keeps the view current."""
+        self._position = await self._bus.position(self._stream)
+        async for message in self._bus.read(self._stream, self._filters):
+            self._see(message)
+
+    async def follow(self) -> None:
+        """Show what is stored from then on; returns only when cancelled."""
+        async for message in self._bus.read(self._stream, self._filters, after=self._position, follow=True):
+            self._see(message)

@@ -1,0 +1,29 @@
+"""An event of before, published as a new one, so that its workflows run again."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from loopy.bus.client import Bus
+from loopy.bus.cloudevents import event_message, read_event
+from loopy.bus.streams import EVENTS
+from loopy.compiler.plan import Plan
+from loopy.runs.records import Event
+from loopy.types.check import checker_of
+
+
+async def find_event(bus: Bus, types: Iterable[str], identity: str) -> Event | None:
+    """The event of this id, of one of these types; None when there is none. Undecodable."""
+    subjects = [bus.subjects.event(event_type, identity) for event_type in types]
+    found = await bus.last_each(EVENTS, subjects) if identity and subjects else []
+    return read_event(bus.subjects, found[-1]) if found else None
+
+
+def repeated(plan: Plan, old: Event, identity: str, source: str, now: datetime) -> Event:
+    """A new event of this id with the data of an old one, checked against the types of today. Mismatch; KeyError."""
+    data = checker_of(plan.events[old.type]).check(old.data)
+    return Event(identity, old.type, source, now, data, cascade=identity, replay_of=old.id)
+
+
+async def publish_event(bus: Bus, event: Event) -> None:
+    """Publish an event, unless one of its id is there."""
+    await bus.publish_once(event_message(bus.subjects, event))

@@ -1,0 +1,76 @@
+"""Having runs do something: one fact in the journal, first writer wins, and an honest word on whether it counts."""
+
+import asyncio
+from datetime import datetime
+
+import msgspec
+
+from loopy.bus.client import Bus, BusError
+from loopy.bus.codec import read_plan, record_message
+from loopy.bus.journal import read_before, read_run
+from loopy.bus.messages import Message, Outgoing, Stored
+from loopy.bus.streams import PLANS, RUNS
+from loopy.bus.undecodable import Undecodable
+from loopy.compiler.plan import Plan
+from loopy.runs.edits import Refused
+from loopy.runs.state import RunState
+from loopy.runs.steer import Asked, Steered, steer
+
+TRIES = 100
+AGAIN_S = 0.02
+
+
+class SteerResult(msgspec.Struct, frozen=True):
+    """What came of a wish: the record that stands for it, or why there is none."""
+
+    run: str
+    record: Steered | None = None
+    refused: Refused | None = None
+
+
+async def steer_run(bus: Bus, run: str, asked: Asked, now: datetime) -> SteerResult:
+    """Have a run do what is asked. BusError when the bus does not answer, or others keep being first.
+
+    When another command was first, it is decided anew on what is there then. What was stored only after the run had
+    ended, or had failed, say, is of no effect: that is told as the refusal that it comes to.
+    """
+    for _ in range(TRIES):
+        state = await read_run(bus, run)
+        if state is None:
+            return SteerResult(run, refused=Refused("there is no such run"))
+        plan = await run_plan(bus, state)
+        record = steer(plan, state, asked, now)
+        if isinstance(record, Refused):
+            return SteerResult(run, refused=record)
+        message = record_message(bus.subjects, record)
+        stored = await bus.publish_once(message)
+        if stored.first or await _is_ours(bus, message):
+            return await _judged(bus, plan, run, asked, record, message, stored)
+        await asyncio.sleep(AGAIN_S)
+    raise BusError(f"run {run} was steered by others each time that it was tried; see `loopy runs show {run}`")
+
+
+async def run_plan(bus: Bus, state: RunState) -> Plan | None:
+    """The plan by which a run goes; None when it is not to be had or cannot be read."""
+    if state.started is None:
+        return None
+    message = await bus.last(PLANS, bus.subjects.plan(state.started.plan))
+    try:
+        return read_plan(message) if message is not None else None
+    except Undecodable:
+        return None
+
+
+async def _is_ours(bus: Bus, message: Outgoing) -> bool:
+    """Whether what stands is what we wrote: after an outage, the server had it though no answer came."""
+    stands = await bus.last(RUNS, message.subject)
+    return stands is not None and stands.payload == message.payload
+
+
+async def _judged(
+    bus: Bus, plan: Plan | None, run: str, asked: Asked, record: Steered, message: Outgoing, stored: Stored
+) -> SteerResult:
+    """What the record is worth, given all that was stored before it."""
+    place = Message(RUNS.name, message.subject, message.payload, {}, stored.sequence, record.at)
+    too_late = steer(plan, await read_before(bus, run, place), asked, record.at)
+    return SteerResult(run, refused=too_late) if isinstance(too_late, Refused) else SteerResult(run, record)
