@@ -30,6 +30,7 @@ from loopy.bus.steering import Steering
 from loopy.bus.streams import BLOBS, EVENTS, INGRESS_DELIVERIES, INGRESS_POLLS, executor_consumer, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.clock import Clock, VirtualClock
+from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.http import HttpServer
 from loopy.kit.service import Host
 from loopy.kit.settings import Settings
@@ -121,7 +122,7 @@ class Process:
             settings=SETTINGS,
             bus=Bus(self.connection, Subjects(NAMESPACE), world.limits),
             project=Path(),
-            plan=world.project.plan,
+            current=CurrentPlan(world.project.plan),
             clock=clock,
             http=world.http,
             stopping=self.stopping,

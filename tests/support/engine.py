@@ -14,6 +14,7 @@ from loopy.bus.messages import Ack, Message, Verdict
 from loopy.bus.streams import ATTEMPTS, executor_consumer
 from loopy.clock import Clock, SystemClock
 from loopy.compiler.plan import Plan
+from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.http import HttpServer
 from loopy.kit.service import Host, Serve
 from loopy.kit.settings import Settings
@@ -43,9 +44,12 @@ class ShiftedClock:
 @asynccontextmanager
 async def serving(
     serve: Serve, bus: Bus, plan: Plan, *, replicas: int = 1, clock: Clock | None = None
-) -> AsyncIterator[None]:
-    """Run replicas of a service until the block ends; what one of them raises is raised here."""
-    stopping = asyncio.Event()
+) -> AsyncIterator[CurrentPlan]:
+    """Run replicas of a service until the block ends; what one of them raises is raised here.
+
+    Gives the plan that is current for all of them, to be switched.
+    """
+    current, stopping = CurrentPlan(plan), asyncio.Event()
     settings = Settings(nats_url="nats://127.0.0.1")
     async with asyncio.TaskGroup() as group:
         for number in range(replicas):
@@ -54,7 +58,7 @@ async def serving(
                 settings=settings,
                 bus=bus,
                 project=Path(),
-                plan=plan,
+                current=current,
                 clock=clock or SystemClock(),
                 http=HttpServer(settings),
                 stopping=stopping,
@@ -63,7 +67,7 @@ async def serving(
             group.create_task(_run(serve, host))
             await host.is_ready.wait()
         try:
-            yield
+            yield current
         finally:
             stopping.set()
 

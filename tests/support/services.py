@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from loopy.compiler.plan import Plan
+from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.http import HttpServer
 from loopy.kit.process import compiled_plan
 from loopy.kit.service import run_services
@@ -30,7 +31,7 @@ class Running(msgspec.Struct, frozen=True):
     """Services that are ready; `ended` is done once they are not any more."""
 
     url: str
-    plan: Plan
+    current: CurrentPlan
     stopping: asyncio.Event
     ended: "asyncio.Task[None]"
 
@@ -41,10 +42,10 @@ async def services(
 ) -> AsyncIterator[Running]:
     """Run these services in this process until the context ends; raises what they raise."""
     plan = plan or compiled_plan(project)
-    stopping = asyncio.Event()
+    current, stopping = CurrentPlan(plan), asyncio.Event()
     ready: asyncio.Future[HttpServer] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
-        run_services(names, settings, project, plan, on_ready=ready.set_result, stopping=stopping)
+        run_services(names, settings, project, current, on_ready=ready.set_result, stopping=stopping)
     )
     waiting: set[asyncio.Future[Any]] = {ready, task}
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -52,7 +53,7 @@ async def services(
         ready.cancel()
         task.result()
     try:
-        yield Running(ready.result().url, plan, stopping, task)
+        yield Running(ready.result().url, current, stopping, task)
     finally:
         stopping.set()
         await task

@@ -1,6 +1,7 @@
 """Plans on the bus: a run goes on by the plan that it began with, whatever was deployed since."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import plan_message, read_plan
@@ -23,6 +24,25 @@ class PlanStore:
     async def store(self) -> None:
         """Put the service's own plan on the bus, where the others find it. BusError when the bus refuses it."""
         await self._bus.publish_once(plan_message(self._bus.subjects, self.own))
+
+    async def store_as_newest(self) -> None:
+        """Put it there as the newest, also when it was stored long ago and another since. BusError."""
+        message, every = plan_message(self._bus.subjects, self.own), self._bus.subjects.plan("*")
+        while True:
+            newest = await self._bus.last(PLANS, every)
+            if newest is not None and newest.subject == message.subject:
+                return
+            await self._bus.publish_after(message, scope=every, sequence=newest.sequence if newest else 0)
+
+    async def prepare(self, plan: Plan) -> Callable[[], None]:
+        """What makes this the store of a service that works by this plan, called once that is decided."""
+        name = plan_hash(plan)
+
+        def take() -> None:
+            self._others[self.own_hash] = self.own
+            self.own, self.own_hash = plan, name
+
+        return take
 
     async def newest(self) -> Plan | None:
         """The plan that was stored last, when it is another than the service's own and can be read."""

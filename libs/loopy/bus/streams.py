@@ -62,7 +62,7 @@ TIMERS = Stream(
     UNLIMITED,
     options={"discard": "old", "allow_msg_schedules": True, "allow_msg_ttl": True},
 )
-PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER)
+PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER, options={"max_msgs_per_subject": 1})
 # A lease is kept as long as its attempt: that there is none says that nobody ever began it.
 LEASES = Stream("LEASE", ("lease",), 1024 * MIB, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
 # One message a slot; one that nobody holds or waits for is forgotten after a while.

@@ -25,6 +25,12 @@ def addresses(plan: Plan, http_url: str, now: datetime, trigger: str) -> list[Li
     return table(rows)
 
 
+def new_addresses(before: Plan, plan: Plan, http_url: str, now: datetime) -> list[Line]:
+    """The webhooks, polls and schedules that a plan has and the one before had not, as `addresses` has them."""
+    known = {*_sensor_rows(before, http_url), *_schedule_rows(before, now)}
+    return table([row for row in (*_sensor_rows(plan, http_url), *_schedule_rows(plan, now)) if row not in known])
+
+
 def _webhooks(plan: Plan) -> dict[str, str]:
     return {s.name: s.source.path for s in plan.sensors.values() if isinstance(s.source, WebhookSource)}
 

@@ -37,7 +37,8 @@ COMMANDS = (
     Command(
         "run", "host a project: webhooks, schedules and every step",
         "Compile a project and serve it: all five services in one process, on an embedded NATS server whose store\n"
-        "is the project's .loopy/, or on the server of --nats. Ends with Ctrl-C; what was under way goes on next time.",
+        "is the project's .loopy/, or on the server of --nats. An edit of the project serves new runs at once, if it\n"
+        "compiles. Ends with Ctrl-C; what was under way goes on next time.",
         (
             "loopy run --rehearse", "loopy run --nats nats://127.0.0.1:4222 --namespace staging",
             "loopy run --rehearse --deliver /hooks/sentry=issue.json --once",

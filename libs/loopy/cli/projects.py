@@ -9,6 +9,7 @@ from loopy.cli.screen import stderr_screen
 from loopy.cli.server_file import STATE
 
 if TYPE_CHECKING:
+    from loopy.compiler.compile import Compiled
     from loopy.compiler.plan import Plan
 
 _MARKS = ("registry.yml", "workflows", f"{STATE}/server.json")
@@ -42,8 +43,8 @@ def seen_from_here(project: Path) -> str:
     return "" if shown == Path() else f"{shown.as_posix()}/"
 
 
-def plan_of(project: Path) -> "Plan":
-    """The project's plan. What is wrong with it is printed as `loopy compile` prints it, and CommandError raised."""
+def compiled_of(project: Path) -> "Compiled":
+    """The project with its plan. What is wrong is printed as `loopy compile` prints it, and CommandError raised."""
     from loopy.compiler.compile import compile_project
     from loopy.diagnostics.render.full import full
     from loopy.project.files import ProjectMissing, load_files
@@ -56,7 +57,14 @@ def plan_of(project: Path) -> "Plan":
         colour = stderr_screen().has_colour
         sys.stderr.write(full(compiled.diagnostics, compiled.sources, project=seen_from_here(project), colour=colour))
         raise CommandError(f"{project} does not compile", "mend the errors above", code=FAILED)
-    return compiled.plan
+    return compiled
+
+
+def plan_of(project: Path) -> "Plan":
+    """The project's plan, as `compiled_of` finds it. CommandError."""
+    plan = compiled_of(project).plan
+    assert plan is not None
+    return plan
 
 
 def plan_if_good(project: Path) -> "Plan | None":

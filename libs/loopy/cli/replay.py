@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from loopy.cli.exits import FAILED, OK, CommandError
 from loopy.cli.person import is_confirmed
 from loopy.cli.picking import SEARCHED, picked, selection
-from loopy.cli.projects import find_project, plan_of
+from loopy.cli.projects import find_project
 from loopy.cli.reach import Address, connected, find_bus
 from loopy.cli.screen import BROKEN, Piece, counted, line, print_json, stderr_screen, stdout_screen
-from loopy.cli.trigger import newest_plan, published
+from loopy.cli.trigger import newest_plan, plan_written, published
 from loopy.cli.values import event_data
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def run(args: argparse.Namespace) -> int:
     if args.wait and (len(args.ids) != 1 or args.json):
         raise CommandError("--wait shows what follows from one event: give its id, and not --json")
     address = find_bus(args)
-    project = find_project(args.project)
-    return asyncio.run(_replay(args, address, plan_of(project) if project is not None else None))
+    return asyncio.run(_replay(args, address, plan_written(find_project(args.project))))
 
 
 async def _replay(args: argparse.Namespace, address: Address, plan: "Plan | None") -> int:

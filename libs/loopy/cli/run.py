@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from loopy.cli.arguments import SERVICES
 from loopy.cli.deliver_option import packed
+from loopy.cli.edits import stamps_of
 from loopy.cli.exits import FAILED, OK, CommandError
-from loopy.cli.projects import plan_of, project_directory
-from loopy.cli.screen import Piece, line, stderr_screen, stdout_screen
+from loopy.cli.projects import compiled_of, project_directory
+from loopy.cli.screen import stderr_screen, stdout_screen
 from loopy.cli.server_file import STATE, sole_runner
 from loopy.cli.session import Session
 
 if TYPE_CHECKING:
     from loopy.compiler.plan import Plan
+    from loopy.kit.current_plan import CurrentPlan
     from loopy.kit.settings import Settings
 
 _UNKNOWN_YET = "nats://127.0.0.1:0"
@@ -25,18 +27,26 @@ _UNKNOWN_YET = "nats://127.0.0.1:0"
 
 def run(args: argparse.Namespace) -> int:
     """Serve the project until a signal comes, or with `--once` until what was delivered is done."""
+    from loopy.cli.new_plans import NewPlans, remarks, warning
+    from loopy.kit.current_plan import CurrentPlan
+
     if args.once and not args.deliver:
         raise CommandError("--once ends when what was delivered is done, so it needs --deliver PATH=FILE")
     project = project_directory(args.directory)
-    plan = plan_of(project)
+    stamps = stamps_of(project)  # before it is read, so that no edit is missed
+    compiled = compiled_of(project)
+    plan = compiled.plan
+    assert plan is not None
     parcels = packed(args.deliver, plan)
     if not args.rehearse:
         refuse_unrunnable(project, plan)
-    _warn(plan, rehearse=args.rehearse)
+    stderr_screen().lines(warning(sentence) for sentence in remarks(plan, rehearse=args.rehearse))
     settings = _settings(args, project, plan)
     with sole_runner(project):
-        session = Session(project, plan, settings, parcels, once=args.once)
-        code = _host(project, plan, settings, session)
+        current = CurrentPlan(plan)
+        new_plans = NewPlans(project, compiled, current, stamps, rehearse=args.rehearse)
+        session = Session(project, plan, settings, parcels, new_plans, once=args.once)
+        code = _host(project, current, settings, session)
     if code == OK and not args.once:
         stdout_screen().line("stopped")
     return code if code != OK else (FAILED if session.failed else OK)
@@ -44,27 +54,16 @@ def run(args: argparse.Namespace) -> int:
 
 def refuse_unrunnable(project: Path, plan: "Plan") -> None:
     """CommandError that lists what a run with real agents lacks."""
-    from loopy.agents.installed import installed_runtimes
-    from loopy.agents.readiness import unrunnable
-    from loopy.sandboxes.installed import installed_providers
+    from loopy.cli.new_plans import hold_runnable
+    from loopy.kit.errors import CannotStart
 
-    missing = unrunnable(plan, installed_runtimes(), installed_providers())
-    if missing:
-        listed = "\n".join(missing)
+    try:
+        hold_runnable(plan, rehearse=False)
+    except CannotStart as error:
         raise CommandError(
-            f"{project.name} cannot be run with its own agents:\n{listed}",
+            f"{project.name} cannot be run with its own agents:\n{error}",
             "`loopy run --rehearse` shows the whole graph moving without them; `loopy doctor` says what to do",
-        )
-
-
-def _warn(plan: "Plan", *, rehearse: bool) -> None:
-    """Say what the project declares and this version does not enforce, and which agents nothing contains."""
-    from loopy.agents.readiness import plain_processes
-    from loopy.runs.unenforced import unenforced
-
-    screen = stderr_screen()
-    for sentence in (*unenforced(plan), *(() if rehearse else plain_processes(plan))):
-        screen.line(line(Piece("warning: ", "warn"), sentence))
+        ) from None
 
 
 def _settings(args: argparse.Namespace, project: Path, plan: "Plan") -> "Settings":
@@ -90,7 +89,7 @@ def _settings(args: argparse.Namespace, project: Path, plan: "Plan") -> "Setting
         ) from None
 
 
-def _host(project: Path, plan: "Plan", settings: "Settings", session: Session) -> int:
+def _host(project: Path, current: "CurrentPlan", settings: "Settings", session: Session) -> int:
     from loopy.kit.logs import configure_logs
     from loopy.kit.process import run_process
     from loopy.kit.service import run_services
@@ -102,7 +101,7 @@ def _host(project: Path, plan: "Plan", settings: "Settings", session: Session) -
                 SERVICES,
                 final,
                 project,
-                plan,
+                current,
                 on_ready=lambda http: session.hold(final.nats_url, http.url, stopping),
                 stopping=stopping,
             )

@@ -88,6 +88,15 @@ class Screen:
         for shown in many:
             self.line(shown)
 
+    def rendered(self, text: str) -> None:
+        """Print text that was made for this screen, its colours included."""
+        if not self.is_terminal:
+            print(text, end="", file=self._stream, flush=True)
+        elif text:
+            from rich.text import Text
+
+            self.console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
+
 
 def stdout_screen() -> Screen:
     """Standard output."""

@@ -22,6 +22,7 @@ from loopy.compiler.plan import Plan, plan_hash
 
 if TYPE_CHECKING:
     from loopy.bus.client import Bus
+    from loopy.cli.new_plans import NewPlans
     from loopy.kit.settings import Settings
     from loopy.runs.cascade import Cascade
 
@@ -46,10 +47,20 @@ class CurrentStderr:
 
 
 class Session:
-    """Announces the server, delivers parcels to it, and shows what follows. `failed` tells how that ended."""
+    """Announces the server, delivers parcels to it, shows what follows, and what edits lead to.
+
+    `failed` tells how the deliveries ended.
+    """
 
     def __init__(
-        self, project: Path, plan: Plan, settings: "Settings", parcels: Sequence[Parcel], *, once: bool
+        self,
+        project: Path,
+        plan: Plan,
+        settings: "Settings",
+        parcels: Sequence[Parcel],
+        new_plans: "NewPlans",
+        *,
+        once: bool,
     ) -> None:
         self.failed = False
         self.log_stream = cast("TextIO", CurrentStderr())
@@ -58,6 +69,7 @@ class Session:
         self._namespace = settings.namespace
         self._rehearses = settings.rehearse
         self._parcels = parcels
+        self._new_plans = new_plans
         self._once = once
         self._screen = stdout_screen()
         self._delivering = bool(parcels)
@@ -73,12 +85,15 @@ class Session:
             after = await bus.position(RUNS)
             with announced(self._project, there):
                 self._open(http_url)
-                with display(self._screen, {plan_hash(self._plan): self._plan}) as shown:
+                plans = {plan_hash(self._plan): self._plan}
+                with display(self._screen, plans) as shown:
                     async with asyncio.TaskGroup() as group:
                         beside = [
                             group.create_task(self._watch(bus, shown, after)),
                             group.create_task(self._watch_control(bus, shown)),
                         ]
+                        if not self._once:
+                            group.create_task(self._new_plans.follow(shown, plans, http_url))
                         await self._deliver(bus, http_url, shown)
                         if self._once:
                             for task in beside:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopy.cli.exits import FAILED, OK, CommandError
-from loopy.cli.projects import find_project, plan_of
+from loopy.cli.projects import find_project, plan_if_good
 from loopy.cli.reach import Address, connected, find_bus
 from loopy.cli.screen import Piece, line, stderr_screen, stdout_screen
 from loopy.cli.values import event_data
@@ -31,9 +31,7 @@ def run(args: argparse.Namespace) -> int:
     identity = _identity(args.id)
     base = _from_file(args.file) if args.file is not None else {}
     address = find_bus(args)
-    project = find_project(args.project)
-    plan = plan_of(project) if project is not None else None
-    return asyncio.run(_trigger(args, address, plan, identity, base))
+    return asyncio.run(_trigger(args, address, plan_written(find_project(args.project)), identity, base))
 
 
 async def _trigger(
@@ -89,6 +87,15 @@ async def _shown(bus: "Bus", event: "Event", plan: "Plan", after: int, timeout_s
         ) from None
     screen.line(summary(cascade))
     return FAILED if cascade.failed else OK
+
+
+def plan_written(project: Path | None) -> "Plan | None":
+    """The plan of the project's files; None, told, where they do not compile: `newest_plan` goes on being served."""
+    plan = plan_if_good(project) if project is not None else None
+    if project is not None and plan is None:
+        told = "the project does not compile; the event is checked against the plan that was served last"
+        stderr_screen().line(line(Piece("! ", "warn"), told))
+    return plan
 
 
 async def newest_plan(bus: "Bus") -> "Plan":

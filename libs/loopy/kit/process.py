@@ -65,11 +65,12 @@ def serve_main(name: str, environment: Mapping[str, str] | None = None, **overri
 
 
 async def _serve(name: str, settings: Settings, project: Path, plan: Plan, stopping: asyncio.Event) -> None:
+    from loopy.kit.current_plan import CurrentPlan
     from loopy.kit.logs import configure_logs
     from loopy.kit.service import run_services
 
     configure_logs(settings)
-    await run_services([name], settings, project, plan, on_ready=lambda http: None, stopping=stopping)
+    await run_services([name], settings, project, CurrentPlan(plan), on_ready=lambda http: None, stopping=stopping)
 
 
 def compiled_plan(project: Path) -> Plan:

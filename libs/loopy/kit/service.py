@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeAlias
@@ -16,8 +17,10 @@ from typing import TypeAlias
 import msgspec
 
 from loopy.bus.client import Bus, BusError
+from loopy.bus.plans import PlanStore
 from loopy.clock import Clock, SystemClock
 from loopy.compiler.plan import Plan
+from loopy.kit.current_plan import CurrentPlan, Take
 from loopy.kit.errors import CannotStart, ServiceFailed
 from loopy.kit.first_connection import connect
 from loopy.kit.http import HttpServer
@@ -36,12 +39,17 @@ class Host(msgspec.Struct, frozen=True):
     settings: Settings
     bus: Bus
     project: Path
-    plan: Plan
+    current: CurrentPlan
     clock: Clock
     http: HttpServer
     stopping: asyncio.Event
     is_ready: asyncio.Event
     metrics: Metrics = UNMEASURED
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that new runs are started by at this moment."""
+        return self.current.plan
 
     def ready(self) -> None:
         """The service does its work from now on."""
@@ -56,12 +64,14 @@ async def run_services(
     names: Sequence[str],
     settings: Settings,
     project: Path,
-    plan: Plan,
+    current: CurrentPlan,
     *,
     on_ready: OnReady,
     stopping: asyncio.Event,
 ) -> None:
     """Run these services until `stopping` is set, then end them gracefully: first of all they are not ready any more.
+
+    They work by the `current` plan, which may be switched once they are ready.
 
     `on_ready` is called once, when all of them are ready and the listener answers; if it is still at work when
     `stopping` is set, it is cancelled. Raises CannotStart when something outside must be mended first, ServiceFailed
@@ -80,15 +90,15 @@ async def run_services(
                 return
             stack.push_async_callback(bus.close)
             metrics = operations.metrics(name)
-            host = Host(name, settings, bus, project, plan, SystemClock(), http, draining, asyncio.Event(), metrics)
+            host = Host(name, settings, bus, project, current, SystemClock(), http, draining, asyncio.Event(), metrics)
             hosts.append(host)
         operations.watch(hosts)
-        await _provision(hosts, plan)
+        await _provision(hosts, current.plan)
         try:
             async with asyncio.TaskGroup() as group:
                 work = [group.create_task(_serve(host, serve)) for host, serve in zip(hosts, services, strict=True)]
                 watch = [group.create_task(_watch(host)) for host in hosts]
-                opening = group.create_task(_open(hosts, http, operations, on_ready))
+                opening = group.create_task(_open(hosts, current, http, operations, on_ready))
                 await stopping.wait()
                 operations.draining = True
                 await asyncio.sleep(settings.drain_delay_s)
@@ -150,12 +160,23 @@ async def _watch(host: Host) -> None:
     raise ServiceFailed(f"{host.name} lost its connection to NATS for good")
 
 
-async def _open(hosts: Sequence[Host], http: HttpServer, operations: Operations, on_ready: OnReady) -> None:
+async def _put_on_the_bus(host: Host, plan: Plan) -> Take:
+    """Make a new plan's consumers be on the server, and the plan itself, where its runs find it."""
+    await host.bus.provision(replicas=host.settings.replicas, pools=_pools(plan, host.settings))
+    await PlanStore(host.bus, plan).store_as_newest()
+    return lambda: None
+
+
+async def _open(
+    hosts: Sequence[Host], current: CurrentPlan, http: HttpServer, operations: Operations, on_ready: OnReady
+) -> None:
     """Listen once all services are ready, and say so."""
     import structlog
 
     for host in hosts:
         await host.is_ready.wait()
+    for host in hosts[:1]:  # after all services: a plan that one of them refuses is not on the bus
+        current.prepared_by(partial(_put_on_the_bus, host))
     await operations.open(http)
     await http.start()
     structlog.get_logger().info("services.ready", services=[host.name for host in hosts], url=http.url)

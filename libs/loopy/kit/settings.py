@@ -6,7 +6,6 @@ A field `grace_s` is the variable `LOOPY_GRACE_S`. The fields marked secret may 
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -15,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from loopy.bus.claims import ValueLimits
 from loopy.bus.subjects import DEFAULT_NAMESPACE, NAMESPACE
 from loopy.kit.errors import CannotStart
-from loopy.kit.secret import Secret
+from loopy.kit.secret import Secret, from_file
 
 PREFIX = "LOOPY_"
 MIB = 1 << 20
@@ -271,21 +270,7 @@ def _from_environment(
     if text is not None:
         problems.append(f"{name} and {name}_FILE are both set: leave one of them out")
         return text
-    return _from_file(f"{name}_FILE", file, problems)
-
-
-def _from_file(name: str, file: str, problems: list[str]) -> str | None:
-    try:
-        text = Path(file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        problems.append(f"{name}: {file!r} cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        problems.append(f"{name}: {file!r} is not UTF-8 text")
-    else:
-        if text:
-            return text
-        problems.append(f"{name}: {file!r} is empty")
-    return None
+    return from_file(f"{name}_FILE", file, problems)
 
 
 def _converted(field: msgspec.structs.FieldInfo, raw: Any, problems: list[str]) -> Any | UnsetType:

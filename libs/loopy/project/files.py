@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from loopy.project.places import kind_of
 from loopy.project.text import MAX_BYTES, Unreadable
@@ -11,6 +12,9 @@ _MAX_DEPTH = 16
 _TREES = ("sensors", "tools", "skills")
 _REGISTRY = "registry.yml"
 _MISNAMED = ("registry.yaml", "registry.json", "Registry.yml")
+
+
+Stamp: TypeAlias = tuple[int, ...] | str
 
 
 class ProjectMissing(Exception):
@@ -24,33 +28,46 @@ def load_files(root: Path) -> dict[str, bytes]:
     was probably meant to be one of them (see `places`); all else is nobody's business. What cannot be read is an
     `Unreadable`; of a file too large the beginning is read.
     """
+    return {name: at if isinstance(at, Unreadable) else _content(at) for name, at in _found(root).items()}
+
+
+def stamp_files(root: Path) -> dict[str, Stamp]:
+    """A stamp of each file that `load_files` would read, by the same paths; another one once the file has changed.
+
+    Opens no file, so that one can look often. ProjectMissing.
+    """
+    return {name: at.reason if isinstance(at, Unreadable) else _stamp(at) for name, at in _found(root).items()}
+
+
+def _found(root: Path) -> dict[str, "str | Unreadable"]:
+    """Where each file of the project is. ProjectMissing."""
     try:
         present = {entry.name for entry in os.scandir(root)}
     except OSError as error:
         raise ProjectMissing(f"{root} cannot be read as a project: {_reason(error)}") from None
-    files = dict(_registry(root, present))
+    found = dict(_registry(root, present))
     if "workflows" in present:
-        files.update(_workflows(root))
+        found.update(_workflows(root))
     for tree in _TREES:
         if tree in present:
-            files.update(_tree(os.path.join(root, tree), tree, ()))  # noqa: PTH118  # three times as fast
-    if not files and not present & {"workflows", *_TREES}:
+            found.update(_tree(os.path.join(root, tree), tree, ()))  # noqa: PTH118  # three times as fast
+    if not found and not present & {"workflows", *_TREES}:
         raise ProjectMissing(
             f"{root} holds no project: neither `registry.yml` nor `workflows/`; `loopy init` makes one"
         )
-    return files
+    return found
 
 
-def _registry(root: Path, present: set[str]) -> Iterator[tuple[str, bytes]]:
+def _registry(root: Path, present: set[str]) -> Iterator[tuple[str, "str | Unreadable"]]:
     if _REGISTRY in present:
-        yield _REGISTRY, _content(os.path.join(root, _REGISTRY))  # noqa: PTH118  # as above
+        yield _REGISTRY, os.path.join(root, _REGISTRY)  # noqa: PTH118  # as above
         return
     for name in _MISNAMED:
         if name in present:
             yield _REGISTRY, Unreadable(f"it is called `{name}`; rename it")
 
 
-def _workflows(root: Path) -> Iterator[tuple[str, bytes]]:
+def _workflows(root: Path) -> Iterator[tuple[str, "str | Unreadable"]]:
     """The step files, and those too deep or too shallow to be one."""
     for workflow, is_directory in _entries(os.path.join(root, "workflows")):  # noqa: PTH118  # as above
         if isinstance(workflow, Unreadable):
@@ -61,7 +78,7 @@ def _workflows(root: Path) -> Iterator[tuple[str, bytes]]:
             yield _named("workflows/", workflow)
 
 
-def _steps(workflow: "os.DirEntry[str]") -> Iterator[tuple[str, bytes]]:
+def _steps(workflow: "os.DirEntry[str]") -> Iterator[tuple[str, "str | Unreadable"]]:
     prefix = f"workflows/{_shown(workflow.name)}"
     for step, is_directory in _entries(workflow.path):
         if isinstance(step, Unreadable):
@@ -72,7 +89,7 @@ def _steps(workflow: "os.DirEntry[str]") -> Iterator[tuple[str, bytes]]:
             yield _named(f"{prefix}/", step, workflow.name)
 
 
-def _tree(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+def _tree(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, "str | Unreadable"]]:
     """The files below a directory that have a kind. A link to a directory above is not followed."""
     real = os.path.realpath(directory)
     if real in above or len(above) >= _MAX_DEPTH:
@@ -82,7 +99,7 @@ def _tree(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple
             yield prefix, entry
         elif is_directory and not _is_hidden(entry.name):
             yield from _tree(entry.path, f"{prefix}/{_shown(entry.name)}", (*above, real))
-        elif not is_directory and kind_of(f"{prefix}/{entry.name}"):
+        elif not is_directory and not _is_hidden(entry.name) and kind_of(f"{prefix}/{entry.name}"):
             yield _named(f"{prefix}/", entry)
 
 
@@ -105,12 +122,12 @@ def _is_directory(entry: "os.DirEntry[str]") -> bool | None:
         return None
 
 
-def _named(prefix: str, entry: "os.DirEntry[str]", parent: str = "") -> tuple[str, bytes]:
+def _named(prefix: str, entry: "os.DirEntry[str]", parent: str = "") -> tuple[str, "str | Unreadable"]:
     """A file by its path. A name that is no text would fail wherever it is written: it is reported instead."""
     name = _shown(entry.name)
     if name != entry.name or _shown(parent) != parent:
         return prefix + name, Unreadable("its name is not UTF-8 text")
-    return prefix + name, _content(entry.path)
+    return prefix + name, entry.path
 
 
 def _shown(name: str) -> str:
@@ -119,6 +136,15 @@ def _shown(name: str) -> str:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__pycache__"
+
+
+def _stamp(path: str) -> Stamp:
+    """What tells that a file is not what it was: written, renamed, or another in its place."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  # as above
+    except OSError as error:
+        return _reason(error)
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def _content(path: str) -> bytes:

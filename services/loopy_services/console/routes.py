@@ -22,8 +22,8 @@ from loopy.bus.deadletters import (
 )
 from loopy.bus.deliveries import newest_deliveries, newest_failures
 from loopy.clock import Clock
-from loopy.compiler.plan import Plan, plan_hash
 from loopy.kit.api import api
+from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.problems import Problem
 from loopy_services.console import core
 from loopy_services.console.asking import Answer, AnyRequest, query_of, within
@@ -37,11 +37,11 @@ Settle: TypeAlias = Callable[[Bus, SetAside, str, datetime], Awaitable[Settlemen
 class Routes:
     """Everything that `/api` answers."""
 
-    def __init__(self, bus: Bus, plan: Plan, clock: Clock, control: Control) -> None:
+    def __init__(self, bus: Bus, current: CurrentPlan, clock: Clock, control: Control) -> None:
         self._control = control
-        self._steering = SteeringRoutes(bus, plan, clock)
+        self._steering = SteeringRoutes(bus, current, clock)
         self._bus = bus
-        self._plan = plan
+        self._current = current
         self._clock = clock
 
     def app(self) -> Litestar:
@@ -137,15 +137,15 @@ class Routes:
         return found
 
     async def plan(self, request: AnyRequest) -> Answer:
-        """The plan by which this process works."""
-        return Response({"hash": plan_hash(self._plan), "plan": self._plan})
+        """The plan by which this process starts new runs."""
+        return Response({"hash": self._current.hash, "plan": self._current.plan})
 
     async def health(self, request: AnyRequest) -> Answer:
         """200 when the bus can be talked to, else 503; and whether somebody had everything stand still."""
         connected, held = self._bus.connected, self._control.now
         told = {
             "status": "ok" if connected else "disconnected",
-            "plan": plan_hash(self._plan),
+            "plan": self._current.hash,
             "halted": held.halted,
             "closed": held.closed,
             "halted_workflows": sorted(name for name in held.workflows if held.workflows[name].halted),

@@ -11,7 +11,7 @@ async def serve(host: Host) -> None:
     """Answer `/api` until the host stops."""
     control = Control(host.bus)
     await control.load()
-    host.http.mount("/api", Routes(host.bus, host.plan, host.clock, control).app(), protected=True)
+    host.http.mount("/api", Routes(host.bus, host.current, host.clock, control).app(), protected=True)
     async with asyncio.TaskGroup() as group:
         following = group.create_task(control.follow())
         host.ready()

@@ -14,7 +14,7 @@ from loopy.bus.repeating import find_event, publish_event, repeated
 from loopy.bus.steer import SteerResult, steer_run
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
-from loopy.compiler.plan import Plan
+from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.problems import Problem
 from loopy.runs.steer import Asked
 from loopy.types.check import Mismatch
@@ -30,9 +30,9 @@ Path = tuple[str, Callable[[AnyRequest], Awaitable[Answer]]]
 class SteeringRoutes:
     """Everything below `/api` that steers."""
 
-    def __init__(self, bus: Bus, plan: Plan, clock: Clock) -> None:
+    def __init__(self, bus: Bus, current: CurrentPlan, clock: Clock) -> None:
         self._bus = bus
-        self._plan = plan
+        self._current = current
         self._clock = clock
 
     @property
@@ -99,7 +99,7 @@ class SteeringRoutes:
             workflow, why = core.text_of(query, "workflow"), core.text_of(query, "why") or ""
             if workflow is not None and change in ("close", "open"):
                 raise core.QueryError("workflow is for halt and resume: an event's runs are one fact, of all workflows")
-            if workflow is not None and workflow not in self._plan.workflows:
+            if workflow is not None and workflow not in self._current.plan.workflows:
                 raise Problem(404, "the plan has no workflow of this name")
             now = self._clock.now()
             said, is_new = await within(change_control(self._bus, change, workflow, core.name_of(query), why, now))
@@ -117,10 +117,10 @@ class SteeringRoutes:
 
     async def _replayed(self, identity: str) -> dict[str, Any]:
         try:
-            old = await within(find_event(self._bus, self._plan.events, identity))
+            old = await within(find_event(self._bus, self._current.plan.events, identity))
             if old is None:
                 return {"event": identity, "error": NO_EVENT}
-            new = repeated(self._plan, old, uuid.uuid4().hex[:24], SOURCE, self._clock.now())
+            new = repeated(self._current.plan, old, uuid.uuid4().hex[:24], SOURCE, self._clock.now())
         except (Undecodable, Mismatch) as error:
             return {"event": identity, "error": f"it does not fit the types of today: {error}"}
         await within(publish_event(self._bus, new))

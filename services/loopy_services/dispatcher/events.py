@@ -36,7 +36,6 @@ class EventRouter:
     def __init__(
         self,
         bus: Bus,
-        plan: Plan,
         plans: PlanStore,
         decider: RunDecider,
         clock: Clock,
@@ -46,9 +45,7 @@ class EventRouter:
         self._bus = bus
         self._control = control
         self._decider = decider
-        self._plan = plan
         self._plans = plans
-        self._plan_hash = plans.own_hash
         self._clock = clock
         self._metrics = metrics
         self._firings = bus.subjects.under("firing", "")
@@ -59,21 +56,20 @@ class EventRouter:
             await self._control.wait(CLOSED_LOOK_S)
         if self._control.now.closed:
             return RetryAfter(CLOSED_LOOK_S, waits=True)
-        event, refused = self._read(message, self._plan)
+        plan, name = self._plans.own, self._plans.own_hash  # another may be taken while this event is routed
+        event, refused = self._read(message, plan)
         if refused is not None:
             return await self._refuse(message, event, refused)
         if not was_first(message) and await self._is_second(message):
             return DeadLetter("duplicate_event", "another message is stored on this subject: the first one stands")
-        routed, known = await self._record(
-            event, lambda earlier: route(self._plan, self._plan_hash, event, earlier, self._clock.now())
-        )
+        routed, known = await self._record(event, lambda earlier: route(plan, name, event, earlier, self._clock.now()))
         if not known:
             self._metrics.add(EVENTS_ROUTED, event.type)
-        plan = await self._plan_of(routed)
-        wait = patience(message.deliveries) if plan is None else None
+        routed_by = await self._plan_of(routed)
+        wait = patience(message.deliveries) if routed_by is None else None
         if wait is not None:
             return wait
-        for beginning in starts(plan, event, routed):
+        for beginning in starts(routed_by, event, routed):
             verdict = await self._start(beginning, message)
             if not isinstance(verdict, Ack):
                 return verdict
@@ -120,7 +116,7 @@ class EventRouter:
             if wait is not None:
                 return wait
         if event.cause is not None or self._is_firing(message):
-            await self._record(event, lambda earlier: nowhere(self._plan_hash, event, earlier, self._clock.now()))
+            await self._record(event, lambda earlier: nowhere(self._plans.own_hash, event, earlier, self._clock.now()))
         return refused
 
     def _is_firing(self, message: Message) -> bool:

@@ -24,21 +24,23 @@ async def serve(host: Host) -> None:
     performer = Performer(bus, plans, sealer, host.clock, host.metrics)
     await performer.spending.load()
     decider = RunDecider(bus, plans, performer, sealer, steering, host.clock)
-    router = EventRouter(bus, host.plan, plans, decider, host.clock, steering.control, host.metrics)
+    router = EventRouter(bus, plans, decider, host.clock, steering.control, host.metrics)
     work = (
         (DISPATCHER_EVENTS, router.on_event),
         (DISPATCHER_RUNS, decider.on_fact),
         (DISPATCHER_TIMERS, decider.on_timer),
     )
     async with asyncio.TaskGroup() as group:
-        beside = [group.create_task(each.follow()) for each in (steering, performer.spending)]
-        beside.append(group.create_task(performer.slots.see_to_all()))
+        following = (steering, performer.spending, performer.slots)
+        beside = [group.create_task(each.follow()) for each in following]
         consuming = [
             group.create_task(
                 bus.consume(consumer, handler, in_flight=IN_FLIGHT, stopping=host.stopping, grace_s=grace_s)
             )
             for consumer, handler in work
         ]
+        host.current.prepared_by(plans.prepare)
+        host.current.prepared_by(performer.slots.prepare)
         host.ready()
         await asyncio.wait(consuming)
         for task in beside:

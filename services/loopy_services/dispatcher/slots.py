@@ -5,7 +5,9 @@ crash left undone is done when its message comes again. A run that is over is ne
 that it came into too late, when its turn comes or somebody comes behind it.
 """
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import read_record, record_message
@@ -13,6 +15,7 @@ from loopy.bus.plans import PlanStore
 from loopy.bus.streams import RUNS, SLOTS
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
+from loopy.compiler.plan import Plan
 from loopy.kit.metrics import LIMIT_REFUSALS, RUNS_ENDED, UNMEASURED, Metrics
 from loopy.runs.records import RunAdmitted, RunEnded, RunFailed, Slot
 from loopy.runs.slots import SLOT_QUEUE, Place, Queue, crowded_out, limits_of
@@ -33,12 +36,23 @@ class Slots:
         self._clock = clock
         self._metrics = metrics
         self._plans = plans
+        self._taken = asyncio.Event()
         self._limits: tuple[str, dict[str, int]] = ("", {})
         self._lines: OrderedDict[tuple[str, str], Line] = OrderedDict()
         self._seen_to: OrderedDict[tuple[str, str, Place], None] = OrderedDict()
 
-    async def see_to_all(self) -> None:
-        """See to every queue, as at a start: a limit may have been raised since."""
+    async def prepare(self, plan: Plan) -> Callable[[], None]:
+        """What has all queues be seen to by a new plan, called once that is decided."""
+        return self._taken.set
+
+    async def follow(self) -> None:
+        """See to every queue now, and whenever a plan was taken (it may raise limits); returns only when cancelled."""
+        while True:
+            self._taken.clear()
+            await self._see_to_all()
+            await self._taken.wait()
+
+    async def _see_to_all(self) -> None:
         for message in await self._bus.last_each(SLOTS, [self._bus.subjects.under("slot", ">")]):
             try:
                 queue = read_queue(message.payload)

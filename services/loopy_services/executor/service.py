@@ -28,6 +28,7 @@ from loopy.bus.streams import RUNS, executor_consumer
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
+from loopy.kit.current_plan import Take
 from loopy.kit.metrics import ATTEMPTS, SLOTS, UNMEASURED, Metrics
 from loopy.kit.service import Host
 from loopy.runs.lateness import is_late
@@ -212,11 +213,12 @@ async def serve(host: Host) -> None:
     executor = Executor(name, host.bus, plans, execution, host.clock, host.settings.lease_s, steering, host.metrics)
     host.metrics.add(SLOTS, by=host.settings.slots)
     if not rehearse:
-        _prepare(host, providers)
+        _prepare(host.plan, providers)
     async with asyncio.TaskGroup() as group:
         beside = [group.create_task(steering.follow())]
         if not rehearse:
             beside.append(group.create_task(Sweeper(host.bus, providers).run()))
+        host.current.prepared_by(lambda plan: _prepare_anew(plan, plans, None if rehearse else providers))
         host.ready()
         await host.bus.consume(
             executor_consumer(host.settings.pool),
@@ -229,13 +231,20 @@ async def serve(host: Host) -> None:
             task.cancel()
 
 
-def _prepare(host: Host, providers: Providers) -> None:
+async def _prepare_anew(plan: Plan, plans: PlanStore, providers: Providers | None) -> Take:
+    """Prepare for a new plan. Attempts of the old one are executed by that, until there are none any more."""
+    if providers is not None:
+        _prepare(plan, providers)
+    return await plans.prepare(plan)
+
+
+def _prepare(plan: Plan, providers: Providers) -> None:
     """Make the plan's providers, so that what they kept of earlier runs is found, and log which isolate nothing.
 
     It is a line for the log, not a warning: who starts `loopy run` is warned there, once.
     """
-    for sandbox in used_sandboxes(host.plan):
+    for sandbox in used_sandboxes(plan):
         if sandbox.provider in installed_providers():
             providers.get(sandbox.provider)
-    for warning in plain_processes(host.plan):
+    for warning in plain_processes(plan):
         _log.info("sandbox.plain", detail=warning)

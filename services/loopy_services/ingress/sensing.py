@@ -47,8 +47,12 @@ class Sensing:
         self._metrics = metrics
         self._clock = clock
         self._project = project
-        self._sensors = sensors
         self._caller = caller
+        self.take(plan, sensors)
+
+    def take(self, plan: Plan, sensors: dict[str, LoadedSensor]) -> None:
+        """Call these sensors of this plan from now on; a call under way ends as it began."""
+        self._sensors = sensors
         self._checkers = {name: checker_of(fields) for name, fields in plan.events.items()}
 
     async def on_delivery(self, message: Message) -> Verdict:
@@ -98,8 +102,9 @@ class Sensing:
     async def _events(self, sensor: LoadedSensor, argument: Request | Tick, origin: core.Origin) -> list[Outgoing]:
         """The messages of the events that a sensor gives; none of them is larger than what may be stored."""
         declared = sensor.declared
+        checkers = self._checkers
         answer = await self._caller.call(sensor.function, argument, timeout_s=declared.timeout_s)
-        events = core.events_of(declared, self._checkers, answer, origin)
+        events = core.events_of(declared, checkers, answer, origin)
         messages = [event_message(self._bus.subjects, event) for event in events]
         core.hold_size(messages, self._bus.largest_value)
         return messages

@@ -4,6 +4,8 @@ import hashlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -26,12 +28,27 @@ class LoadedSensor(msgspec.Struct, frozen=True):
     function: Function
 
 
-def load_sensors(project: Path, plan: Plan) -> dict[str, LoadedSensor]:
-    """The plan's sensors by name. Raises CannotStart with every module that does not import, one a line."""
-    events.bind(plan.events)
+def load_sensors(project: Path, plan: Plan, before: Plan | None = None) -> dict[str, LoadedSensor]:
+    """The plan's sensors by name. Raises CannotStart with every module that does not import, one a line.
+
+    `before` is the plan whose sensors were loaded until now. The project's modules are imported anew then; when that
+    fails, all is as it was.
+    """
     root = project.resolve()
     if str(root) not in sys.path:
         sys.path.append(str(root))
+    if before is None:
+        return _loaded(root, plan)
+    with _forgotten(root, (before, plan)):
+        try:
+            return _loaded(root, plan)
+        except BaseException:
+            events.bind(before.events)
+            raise
+
+
+def _loaded(root: Path, plan: Plan) -> dict[str, LoadedSensor]:
+    events.bind(plan.events)
     problems: list[str] = []
     modules = _modules(root, plan, problems)
     loaded: dict[str, LoadedSensor] = {}
@@ -55,6 +72,36 @@ def _modules(root: Path, plan: Plan, problems: list[str]) -> dict[str, ModuleTyp
         except (Exception, SystemExit) as error:  # noqa: BLE001 (an author's module may raise anything)
             problems.append(f"{path} does not import: {error_text(error)}{_line_of(error, root / path)}")
     return modules
+
+
+@contextmanager
+def _forgotten(root: Path, plans: Iterable[Plan]) -> Iterator[None]:
+    """Have the modules of these plans be imported from their files within this; when it fails, put the old ones back.
+
+    What Python has compiled of them is removed too: it tells an old file by its size and the second of its change.
+    """
+    files = {str(root / path) for plan in plans for path in plan.sources if path.endswith(".py")}
+    modules = dict(_modules_of(files))
+    for name in modules:
+        del sys.modules[name]
+    for file in files:
+        with suppress(OSError):
+            Path(importlib.util.cache_from_source(file)).unlink()
+    importlib.invalidate_caches()
+    try:
+        yield
+    except BaseException:
+        for name, _ in list(_modules_of(files)):
+            del sys.modules[name]
+        sys.modules.update(modules)
+        raise
+
+
+def _modules_of(files: Container[str]) -> Iterator[tuple[str, ModuleType]]:
+    """The modules, by name, that were imported from one of these files."""
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__dict__", {}).get("__file__") in files:
+            yield name, module
 
 
 def error_text(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import structlog
-from litestar import Litestar, Request, Response, post
+from litestar import Request, Response, post
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
@@ -20,7 +20,7 @@ from loopy.kit.api import api
 from loopy.kit.errors import CannotStart
 from loopy.kit.metrics import DELIVERIES, UNMEASURED, WEBHOOK_SECONDS, Metrics
 from loopy.kit.operations import PATHS
-from loopy.kit.problems import Problem
+from loopy.kit.problems import Problem, Receive, Scope, Send
 from loopy.kit.secret import Secret
 from loopy_services.ingress import core, signatures
 
@@ -74,17 +74,25 @@ def _secrets(verify: str | None, environment: Mapping[str, str]) -> tuple[Secret
 
 
 class Webhooks:
-    """Accepts deliveries at every door."""
+    """Accepts deliveries at every door that is open: an ASGI application. Bodies are at most `max_body` bytes."""
 
-    def __init__(self, bus: Bus, clock: Clock, doors: Sequence[Door], metrics: Metrics = UNMEASURED) -> None:
+    def __init__(self, bus: Bus, clock: Clock, max_body: int, metrics: Metrics = UNMEASURED) -> None:
         self._bus = bus.hurried()
         self._clock = clock
-        self._doors = doors
+        self._max_body = max_body
         self._metrics = metrics
+        self.open(())
 
-    def app(self, max_body: int) -> Litestar:
-        """The ASGI application; bodies are at most `max_body` bytes."""
-        return api([self._route(door) for door in self._doors], max_body=max_body)
+    def open(self, doors: Sequence[Door]) -> None:
+        """Open these doors and close the others. A request that is being read already is still accepted."""
+        for door in doors:
+            if door.verify and not door.secrets:
+                _log.warning("webhook.secret_missing", sensor=door.sensor, path=door.path)
+        self._app = api([self._route(door) for door in doors], max_body=self._max_body)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._app(scope, receive, send)  # type: ignore[arg-type]  # Litestar has names of its own for these
 
     def _route(self, door: Door) -> HTTPRouteHandler:
         async def accept(request: AnyRequest) -> Response[dict[str, Any]]:

@@ -263,6 +263,16 @@ async def test_a_limit_that_a_new_plan_raises_lets_those_in_who_wait(bus: Bus) -
         assert await requested(bus, 3) == [run_id("w", f"e{n}") for n in range(3)]
 
 
+async def test_a_limit_that_is_raised_while_all_goes_on_lets_those_in_who_wait(bus: Bus) -> None:
+    async with serving(serve, bus, project(keyed(1)), replicas=2) as current:
+        for number in range(3):
+            await send(bus, f"e{number}")
+            await queued(bus, number + 1)
+        assert await requested(bus, 1) == [run_id("w", "e0")]
+        await current.switch(project(keyed(2)))
+        assert await requested(bus, 2) == [run_id("w", "e0"), run_id("w", "e1")]
+
+
 async def test_a_queue_that_has_no_room_for_a_run_fails_it_and_says_so(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

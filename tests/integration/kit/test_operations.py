@@ -13,6 +13,7 @@ from loopy.bus.messages import Outgoing
 from loopy.bus.streams import STREAMS
 from loopy.compiler.plan import Plan
 from loopy.kit import service
+from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.service import Host
 from tests.support.files import write_files
 from tests.support.services import ALL, services, settings_for
@@ -88,7 +89,7 @@ async def test_readiness_comes_with_the_services_and_falls_before_they_begin_to_
         async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
             running = group.create_task(
                 service.run_services(
-                    ["a"], settings, tmp_path, Plan(), on_ready=lambda _: ready.set(), stopping=stopping
+                    ["a"], settings, tmp_path, CurrentPlan(Plan()), on_ready=lambda _: ready.set(), stopping=stopping
                 )
             )
             await begun.wait()

@@ -10,6 +10,7 @@ import pytest
 from loopy.bus.streams import EVENTS
 from loopy.compiler.plan import Plan
 from loopy.kit import service
+from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.errors import CannotStart, ServiceFailed
 from loopy.kit.problems import Receive, Scope, Send
 from loopy.kit.service import Host
@@ -148,7 +149,12 @@ async def test_being_told_to_stop_before_all_are_ready_stops(
     told: list[object] = []
     running = asyncio.create_task(
         service.run_services(
-            ["a"], settings_for(nats_url, namespace), tmp_path, Plan(), on_ready=told.append, stopping=stopping
+            ["a"],
+            settings_for(nats_url, namespace),
+            tmp_path,
+            CurrentPlan(Plan()),
+            on_ready=told.append,
+            stopping=stopping,
         )
     )
     await started.wait()

@@ -15,6 +15,7 @@ from loopy.bus.streams import DEAD, EVENTS
 from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor
 from loopy.runs.ids import firing_id, run_id
 from loopy_services.dispatcher.service import serve as dispatch
+from loopy_services.scheduler.marks import Marks
 from loopy_services.scheduler.service import Scheduler, serve
 from tests.support.engine import ShiftedClock, executing, serving
 from tests.support.facts import plan, step, workflow
@@ -213,3 +214,73 @@ async def test_what_one_scheduler_fired_is_not_passed_over_by_another(bus: Bus) 
         await scheduler.fire(on("09:00:00"))
     assert await times(bus) == ["09:00"]
     assert await bus.last(EVENTS, bus.subjects.under("firing", "passed", ">")) is None
+
+
+def scheduled(*names: str, expression: str = "0 * * * *") -> Plan:
+    return plan(*(workflow(step("a"), name=name, on=CronTrigger(expression)) for name in names))
+
+
+async def test_a_schedule_that_a_new_plan_has_is_fired_and_one_that_it_has_not_is_not(bus: Bus) -> None:
+    async with serving(serve, bus, scheduled("hourly", "old"), clock=ShiftedClock(on("08:59:59"))) as current:
+        await current.switch(scheduled("hourly", "new"))
+        await wait_until(lambda: names_are(bus, {"hourly", "new"}))
+        await current.switch(scheduled("hourly", "new", expression="* * * * *"))
+    assert await names_are(bus, {"hourly", "new"})
+
+
+async def names_are(bus: Bus, wanted: set[str]) -> bool:
+    return {firing.schedule for firing in await fired(bus)} == wanted
+
+
+async def test_a_scheduler_that_sleeps_is_woken_by_a_new_plan(bus: Bus) -> None:
+    async with serving(serve, bus, Plan(), clock=ShiftedClock(on("08:59:59.5"))) as current:
+        await current.switch(HOURLY)
+        async with asyncio.timeout(5):  # without schedules it would have slept for half a minute
+            await wait_until(lambda: fired_are(bus, ["09:00"]))
+
+
+async def test_times_that_a_new_plan_changed_count_from_the_switch_and_what_is_unchanged_goes_on(bus: Bus) -> None:
+    scheduler = Scheduler(bus, scheduled("changed", "same"))
+    await scheduler.start(on("08:30:00"))
+    both = [
+        workflow(step("a"), name="changed", on=CronTrigger("50 * * * *")),
+        workflow(step("b"), name="same", on=CronTrigger("0 * * * *", overlap="allow")),
+    ]
+    take = await scheduler.prepare(plan(*both), on("09:55:00"))
+    take()
+    await scheduler.fire(on("09:56:00"))
+    assert [(firing.schedule, f"{firing.scheduled_at:%H:%M}") for firing in await fired(bus)] == [("same", "09:00")]
+    await scheduler.fire(on("10:50:01"))
+    assert await times(bus) == ["09:00", "10:50", "10:00"]
+
+
+async def test_only_what_is_new_in_a_plan_is_asked_of_the_bus(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = Scheduler(bus, scheduled("one", "two"))
+    await scheduler.start(on("08:30:00"))
+    asked: list[str] = []
+
+    async def counts_from(marks: Marks, kind: str, name: str, declared: object, now: datetime) -> datetime:
+        asked.append(name)
+        return now
+
+    monkeypatch.setattr(Marks, "counts_from", counts_from)
+    await scheduler.prepare(scheduled("one", "two", "three"), on("08:40:00"))
+    assert asked == ["three"]
+
+
+async def test_a_plan_that_is_prepared_and_not_taken_changes_nothing(bus: Bus) -> None:
+    scheduler = Scheduler(bus, HOURLY)
+    await scheduler.start(on("08:30:00"))
+    await scheduler.prepare(Plan(), on("08:40:00"))
+    await scheduler.fire(on("09:00:01"))
+    assert await times(bus) == ["09:00"]
+
+
+async def test_a_poll_of_another_period_is_fired_at_its_own_times(bus: Bus) -> None:
+    def polling(seconds: float) -> Plan:
+        return Plan(sensors={"metrics": Sensor("metrics", "sensors/m.py", PollSource(seconds), ("Metric",))})
+
+    async with serving(serve, bus, polling(86_400), clock=ShiftedClock(on("08:54:59.8"))) as current:
+        await current.switch(polling(300))
+        await wait_until(lambda: has_poll(bus))
+    assert [firing.scheduled_at for firing in await fired(bus, "poll")] == [on("08:55:00")]

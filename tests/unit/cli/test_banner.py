@@ -1,8 +1,9 @@
 """What `loopy run` says once it serves."""
 
+import msgspec
 import pytest
 
-from loopy.cli.banner import addresses, headline, interval
+from loopy.cli.banner import addresses, headline, interval, new_addresses
 from loopy.cli.screen import plain
 from loopy.compiler.plan import CronTrigger, Plan, PollSource, Sensor, WebhookSource
 from tests.support.facts import NOW, step, workflow
@@ -56,3 +57,16 @@ def test_many_events_do_not_push_what_stands_beside_them_away() -> None:
 @pytest.mark.parametrize(("seconds", "shown"), [(90, "90s"), (300, "5m"), (7200, "2h"), (86400, "1d"), (0.5, "0.5s")])
 def test_intervals_have_the_largest_unit_that_needs_no_fraction(seconds: float, shown: str) -> None:
     assert interval(seconds) == shown
+
+
+def test_what_a_plan_has_and_the_one_before_had_not_is_listed() -> None:
+    moved = msgspec.structs.replace(HOOK, source=WebhookSource("/hooks/elsewhere"))
+    before, after = plan(HOOK, NIGHTLY), plan(POLL, NIGHTLY, HOURLY)
+    after = msgspec.structs.replace(after, sensors=after.sensors | {moved.name: moved})
+    lines = [plain(each) for each in new_addresses(before, after, "http://h:1", NOW)]
+    assert [each.split()[:2] for each in lines] == [
+        ["webhook", "http://h:1/hooks/elsewhere"],
+        ["poll", "metric_watch"],
+        ["schedule", "sweep"],
+    ]
+    assert new_addresses(after, after, "http://h:1", NOW) == []

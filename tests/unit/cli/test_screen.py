@@ -123,3 +123,11 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Terminal()
     Screen(stream).line(line(Piece("✓", "ok"), " done"))
     assert stream.getvalue() == "✓ done\n"
+
+
+def test_what_was_made_for_a_screen_keeps_its_lines_and_on_a_terminal_its_colours() -> None:
+    for stream, told in ((io.StringIO(), "error: no\n   | x\n"), (Terminal(), "\x1b[1;31merror\x1b[0m: no\n   | x\n")):
+        Screen(stream).rendered(told)
+        Screen(stream).rendered("")
+        assert re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue()) == "error: no\n   | x\n"
+        assert ("\x1b[1;31m" in stream.getvalue()) == stream.isatty()

@@ -29,7 +29,7 @@ async def test_the_second_message_is_set_aside_although_it_is_handled_first() ->
     of = plan(workflow(step("a")))
     plans, clock, sealer = PlanStore(bus, of), SystemClock(), await shared_sealer(bus)
     decider = RunDecider(bus, plans, Performer(bus, plans, sealer, clock), sealer, Steering(bus), clock)
-    router = EventRouter(bus, of, plans, decider, clock, Control(bus))
+    router = EventRouter(bus, plans, decider, clock, Control(bus))
     verdict = await router.on_event(theirs)
     assert isinstance(verdict, DeadLetter)
     assert verdict.reason == "duplicate_event"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loopy.project.files import ProjectMissing, load_files
+from loopy.project.files import ProjectMissing, load_files, stamp_files
 from loopy.project.text import MAX_BYTES, Unreadable
 from tests.support.files import write_files
 
@@ -95,3 +95,16 @@ def test_what_may_not_be_read_is_reported_and_the_rest_is_read(tmp_path: Path) -
     assert {path: reason(files[path]) for path in ("registry.yml", "workflows/v", "sensors")} == dict.fromkeys(
         ("registry.yml", "workflows/v", "sensors"), "permission denied"
     )
+
+
+def test_there_is_a_stamp_for_each_file_and_it_tells_what_cannot_be_read(tmp_path: Path) -> None:
+    write(tmp_path, "registry.yaml", "workflows/w/s.md", "sensors/a.py", "workflows/w/notes.txt")
+    stamps = stamp_files(tmp_path)
+    assert stamps.keys() == load_files(tmp_path).keys()
+    assert stamps["registry.yml"] == "it is called `registry.yaml`; rename it"
+    assert stamp_files(tmp_path) == stamps
+    (tmp_path / "sensors" / "a.py").chmod(0)
+    changed = {path for path, stamp in stamp_files(tmp_path).items() if stamp != stamps[path]}
+    assert changed == {"sensors/a.py"}
+    with pytest.raises(ProjectMissing):
+        stamp_files(tmp_path / "nowhere")
