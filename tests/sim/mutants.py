@@ -356,7 +356,7 @@ MUTANTS = (
         "what was long under way is trusted as if nothing had been deleted",
         attempts.agents_work_again_only_after_a_loss,
         ((executor_service, "is_late", _never_late), (dispatcher_runs, "is_late", _never_late)),
-        likely=(18,),
+        likely=(55,),
     ),
     Mutant(
         "nothing is ever acknowledged",

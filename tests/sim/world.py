@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import logging
 import random
-import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -12,12 +10,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from unittest.mock import patch
 
-import structlog
-
 from loopy import events
 from loopy.authoring import Request, Tick
-from loopy.bus import claims, cursor, pull
-from loopy.bus import consumer as consuming
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import Delivery, delivery_message
@@ -52,15 +46,12 @@ from tests.sim.keeping import LATE, Deletion, all_is_archived, janitors_of, keep
 from tests.sim.loop import Stuck, run_virtually
 from tests.sim.people import People
 from tests.sim.project import Project, project_of
+from tests.sim.quiet import quietly
 from tests.sim.strangers import Strangers
 from tests.sim.weather import CALM, SkewedClock, Storm, Weather
 
 START = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
 NAMESPACE = "sim"
-# Consumers look around, and are told that they are not forgotten, less often than in life: virtual time passes faster.
-TICK_S = 5.0
-HEARTBEAT_S = 4
-EXPIRES_S = 20
 SETTLE_MOST_S = 900.0
 SETTLED_LOOKS = 3
 # In so many simulations people steer the runs.
@@ -365,33 +356,6 @@ async def _ingress(world: World, host: Host) -> None:
     async with asyncio.TaskGroup() as group:
         for consumer, handler in ((INGRESS_DELIVERIES, sensing.on_delivery), (INGRESS_POLLS, sensing.on_poll)):
             group.create_task(host.bus.consume(consumer, handler, in_flight=4, stopping=host.stopping, grace_s=2))
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Without logs, and with consumers that look around less often: virtual time passes in long strides."""
-    configuration = structlog.get_config()
-    logging.disable(logging.CRITICAL)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        with (
-            patch.object(consuming, "TICK_S", TICK_S),
-            patch.object(claims, "CHUNK_BYTES", large.CHUNK_BYTES),
-            patch.object(cursor, "TICK_S", TICK_S),
-            patch.object(secrets, "token_hex", lambda size: random.randbytes(size).hex()),
-            patch.object(pull, "HEARTBEAT_S", HEARTBEAT_S),
-            patch.object(
-                pull, "_Request", partial(pull._Request, expires=_ns(EXPIRES_S), idle_heartbeat=_ns(HEARTBEAT_S))
-            ),
-        ):
-            yield
-    finally:
-        structlog.configure(**configuration)
-        logging.disable(logging.NOTSET)
-
-
-def _ns(seconds: int) -> int:
-    return seconds * 1_000_000_000
 
 
 def simulate(seed: int) -> History:
