@@ -201,11 +201,6 @@ MUTANTS = (
         ((dispatcher_runs, "deciding_alone", faults.every_step),),
     ),
     Mutant(
-        "a lease is taken over without waiting",
-        attempts.agents_work_again_only_after_a_loss,
-        ((leases, "standing", faults.free),),
-    ),
-    Mutant(
         "results of past epochs count",
         invariants.outcomes_are_right,
         ((state, "_resumed", faults.resumed_with_old_results),),
