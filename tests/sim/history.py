@@ -30,7 +30,6 @@ class History:
         self.losses: list[Loss] = []
         self.failures: list[str] = []
         self.planted: set[int] = set()  # sequences of stream EVT
-        self.lies: dict[int, str] = {}  # what strangers wrote into stream RUN, by sequence
         self.without_value: list[str] = []  # subjects of messages whose payload was not there when they were stored
         self.lies: dict[int, str] = {}  # what strangers wrote into stream RUN, by sequence
         self.scheduling: Due | None = None

@@ -23,7 +23,7 @@ from loopy.bus.streams import PLANS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
-from loopy.runs.records import EventRouted, RunStarted
+from loopy.runs.records import EventRouted, Record, RunStarted
 from loopy.runs.state import RunState, evolve, fold
 from loopy.runs.summary import RunSummary, summarize
 
