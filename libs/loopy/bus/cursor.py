@@ -92,7 +92,7 @@ class Cursor:
         if self._waiting:
             return True
         self._connection.check_open()
-        if self._pull.interrupted or self._pull.refusal:
+        if self._pull.interrupted or self._pull.refusal or self._pull.delivered > self._consumer_sequence:
             raise CursorLost
         await self._pull.top_up()
         return False

@@ -16,6 +16,7 @@ MISSED_HEARTBEATS = 3
 LARGEST_BATCH = 256
 SIGNS_OF_LIFE = ("100", "408")
 ACK_PREFIX = "$JS.ACK."
+LAST_DELIVERED = "Nats-Last-Consumer"
 
 
 class _Request(msgspec.Struct):
@@ -29,11 +30,13 @@ class Pull:
 
     A request is answered by messages and, when the server gives it up, by a status; both can be lost with the
     connection, so after a reconnect or three missed heartbeats all requests are taken for lost and made anew.
-    `refusal` is the last status that was not a time-out: the consumer was deleted, or there is none.
+    `refusal` is the last status that was not a time-out: the consumer was deleted, or there is none. `delivered` is how
+    many messages the server says that it has sent so far: one may be lost on its way though the connection is not.
     """
 
     def __init__(self, connection: Transport, stream: str, consumer: str, receive: Callable[[Msg], None]) -> None:
         self.refusal = ""
+        self.delivered = 0
         self._connection = connection
         self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._receive = receive
@@ -110,6 +113,9 @@ class Pull:
         number = message.subject.rpartition(".")[2]
         if status in SIGNS_OF_LIFE:
             self._refused_at = None
+        delivered = headers.get(LAST_DELIVERED, "")
+        if delivered.isdecimal():
+            self.delivered = int(delivered)
         if status == "100" or not number.isdecimal() or int(number) < self._oldest:
             return
         unserved = headers.get("Nats-Pending-Messages", "")
