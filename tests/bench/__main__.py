@@ -16,7 +16,7 @@ def names() -> list[str]:
 
 _OTHERS = ("__main__", "bursts", "live", "processes", "pump", "rows", "sketch", "workload")
 # These take many minutes: they are measured when they are named, or with --long.
-_LONG = ("memory",)
+_LONG = ("memory", "waiting")
 
 
 def main(wanted: Sequence[str]) -> int:
