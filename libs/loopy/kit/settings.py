@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from loopy.bus.claims import ValueLimits
+from loopy.bus.streams import Durability
 from loopy.bus.subjects import DEFAULT_NAMESPACE, NAMESPACE
 from loopy.kit.errors import CannotStart
 from loopy.kit.secret import Secret
@@ -140,6 +141,16 @@ class Settings(msgspec.Struct, frozen=True):
             le=60,
         ),
     ] = 30
+    durability: Annotated[
+        Durability,
+        _says(
+            "be process or power-loss",
+            "What an acknowledged message survives: the death of every process and of the NATS server (`process`), or "
+            "the loss of the machine's power too (`power-loss`), which costs a write to the disk for each fact. It "
+            "rules the server that `loopy run` starts, and how streams are made; a server of your own needs "
+            "`sync_interval: always` for it.",
+        ),
+    ] = "process"
     nats_wait_s: Annotated[
         float,
         _says(
