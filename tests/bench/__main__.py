@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME…]`: measure, and print one table of medians with their spread, target and floor."""
+"""`python -m tests.bench [--long] [NAME…]`: measure, and print one table of medians, with spread, target and floor."""
 
 import importlib
 import pkgutil
@@ -14,17 +14,21 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if module.name not in _OTHERS)
 
 
-_OTHERS = ("__main__", "processes", "pump", "rows", "workload")
+_OTHERS = ("__main__", "bursts", "live", "processes", "pump", "rows", "sketch", "workload")
+# These take many minutes: they are measured when they are named, or with --long.
+_LONG = ("memory", "waiting")
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Measure what is wanted, everything by default. 2 when there is no such benchmark."""
+    """Measure what is wanted, by default everything that does not take long. 2 when there is no such benchmark."""
+    if "--long" in wanted:
+        wanted = [*(name for name in wanted if name != "--long"), *_LONG]
     unknown = sorted(set(wanted) - set(names()))
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are: {' '.join(names())}", file=sys.stderr)
         return 2
     print(f"{'':<58}{'median':>14}{'min … max':>28}{'target':>13}{'× floor':>9}")
-    for name in wanted or names():
+    for name in wanted or [name for name in names() if name not in _LONG]:
         for row in importlib.import_module(f"tests.bench.{name}").measure():
             print(line(name, row), flush=True)
     return 0

@@ -1,4 +1,4 @@
-"""What the processes of a benchmark take: the CPU time of this one and of all that descend from it."""
+"""What the processes of a benchmark take: CPU time, of this one and of all that descend from it, and memory."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,11 @@ def cpu_seconds() -> float:
         family |= children
         grown = bool(children)
     return sum(ticks for pid, _, ticks in stats if pid in family) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process has now; Linux only."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _stat(entry: Path) -> tuple[int, int, int] | None:

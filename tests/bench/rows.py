@@ -5,7 +5,8 @@ from typing import Literal
 
 import msgspec
 
-Unit = Literal["s", "ms", "µs", "/s"]
+Unit = Literal["s", "ms", "µs", "/s", "×", "%"]
+MORE_IS_BETTER: tuple[Unit, ...] = ("/s", "×")
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -31,11 +32,11 @@ class Row(msgspec.Struct, frozen=True):
         """Whether the median is as good as was aimed at."""
         if self.target is None:
             return True
-        return self.median >= self.target if self.unit == "/s" else self.median <= self.target
+        return self.median >= self.target if self.unit in MORE_IS_BETTER else self.median <= self.target
 
     @property
     def times_the_floor(self) -> float | None:
         """How many times as long as the floor it takes."""
         if self.floor is None:
             return None
-        return self.floor / self.median if self.unit == "/s" else self.median / self.floor
+        return self.floor / self.median if self.unit in MORE_IS_BETTER else self.median / self.floor

@@ -1,4 +1,4 @@
-"""What the engine's benchmark has to do: a project of chains and diamonds of four steps that read and return 200 bytes.
+"""What the benchmarks have to do: chains and diamonds of four steps that read and return 200 bytes, and waits.
 
 Its agents are of a runtime that does nothing. It is installed as anyone's would be, by an entry point, from a directory
 on the path of Python, and goes by a name that the compiler knows and nothing else here answers to.
@@ -11,7 +11,7 @@ from loopy.runs.records import Event
 from tests.support.files import write_files
 
 STEPS = 4
-CHAIN, DIAMOND = "Chain", "Diamond"
+CHAIN, DIAMOND, WAITING = "Chain", "Diamond", "Waiting"
 FIRST, LAST = "a", "d"
 TEXT = "x" * 160
 _FIELDS = "{ number: int, text: str }"
@@ -24,17 +24,20 @@ agents:
 events:
   {CHAIN}: {_FIELDS}
   {DIAMOND}: {_FIELDS}
+  {WAITING}: {_FIELDS}
 """,
     "runtime/nothing.py": '''\
-"""A runtime that answers at once: with the number that it was asked, and as much text."""
+"""A runtime that answers at once: with the number that it was asked, and as much text. Asked to wait, it fails."""
 
-from loopy.agents.harness import Reply
+from loopy.agents.harness import HarnessError, Reply
 
 
 class Nothing:
     needs_sandbox = False
 
     async def run(self, assignment, sandbox):
+        if assignment.attempt.event.type == "Waiting":
+            raise HarnessError("not_yet", "it is too early")
         data = assignment.attempt.event.data
         return Reply({"number": data["number"], "text": data["text"]})
 ''',
@@ -43,6 +46,7 @@ class Nothing:
 }
 _EDGES = {
     "chain": {"a": f"on: {CHAIN}", "b": "after: a", "c": "after: b", "d": "after: c"},
+    "waiting": {"a": f"on: {WAITING}\nretry: {{ attempts: 2, backoff: 1h, max_backoff: 1h }}"},
     "diamond": {"a": f"on: {DIAMOND}", "b": "after: a", "c": "after: a", "d": "after: [b, c]"},
 }
 

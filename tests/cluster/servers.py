@@ -39,12 +39,13 @@ class Cluster:
 
     replicas = COUNT
 
-    def __init__(self, directory: Path, leading: str) -> None:
-        """`leading` is the stream whose leader is struck."""
+    def __init__(self, directory: Path, leading: str, *, wired: bool = True) -> None:
+        """`leading` is the stream whose leader is struck. What is not `wired` cannot be cut, and is not slowed down."""
         self._directory = directory
         self._leading = leading
         self._ports = _free_ports(2 * COUNT)
-        self._wires = {pair: Wire(self._ports[COUNT + pair[1]]) for pair in permutations(range(COUNT), 2)}
+        pairs = list(permutations(range(COUNT), 2)) if wired else []
+        self._wires = {pair: Wire(self._ports[COUNT + pair[1]]) for pair in pairs}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     @property
@@ -55,7 +56,8 @@ class Cluster:
     async def start(self) -> None:
         """Start all three, and wait until they have found together."""
         self._directory.mkdir()
-        doors = {pair: await wire.open() for pair, wire in self._wires.items()}
+        direct = {(here, there): self._ports[COUNT + there] for here, there in permutations(range(COUNT), 2)}
+        doors = direct | {pair: await wire.open() for pair, wire in self._wires.items()}
         for index in range(COUNT):
             routes = ", ".join(f'"nats-route://127.0.0.1:{port}"' for (here, _), port in doors.items() if here == index)
             self._config(index).write_text(

@@ -2,11 +2,10 @@
 
 import asyncio
 
-from nats.aio.msg import Msg
-
 from loopy.bus.client import Bus
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.streams import EVENTS, RUNS
+from loopy.bus.wire import Arrived
 from tests.contract.conftest import Connect
 from tests.support.waiting import wait_until
 
@@ -95,7 +94,7 @@ async def test_a_tap_carries_one_copy_of_each_stored_event(bus: Bus, connect: Co
     watcher = (await connect("watcher"))._connection
     tapped: list[str] = []
 
-    async def note(message: Msg) -> None:
+    def note(message: Arrived) -> None:
         tapped.append(message.subject)
 
     await watcher.subscribe(bus.subjects.tap(), note)

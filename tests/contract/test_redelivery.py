@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from nats.aio.msg import Msg
 
 from loopy.bus.client import Bus, BusError
 from loopy.bus.incoming import place_of
 from loopy.bus.messages import Outgoing
 from loopy.bus.pull import Pull
 from loopy.bus.streams import EVENTS, Consumer, consumer_config, consumer_name
+from loopy.bus.wire import Arrived
 from tests.contract.conftest import Connect
 from tests.support.waiting import wait_until
 
@@ -27,13 +27,13 @@ class Taken:
         self.order: list[tuple[int, int]] = []
         self.replies: dict[int, str] = {}
 
-    def receive(self, message: Msg) -> None:
+    def receive(self, message: Arrived) -> None:
         place = place_of(message.reply)
         self.order.append((place.sequence, place.deliveries))
         self.replies[place.sequence] = message.reply
 
-    async def answer(self, sequence: int, answer: bytes) -> None:
-        await self.bus._connection.send(self.replies[sequence], answer)
+    def answer(self, sequence: int, answer: bytes) -> None:
+        self.bus._connection.send(self.replies[sequence], answer)
 
 
 async def create(bus: Bus, consumer: Consumer = HASTY, **changes: Any) -> None:
@@ -75,7 +75,7 @@ async def test_what_is_not_answered_in_time_comes_again_and_is_counted(bus: Bus)
     await publish(bus, "A/1", "A/2")
     async with taking(bus) as taken:
         await wait_until(lambda: len(taken.order) == 2)
-        await taken.answer(2, b"+ACK")
+        taken.answer(2, b"+ACK")
         await wait_until(lambda: len(taken.order) == 4)
     assert taken.order == [(1, 1), (2, 1), (1, 2), (1, 3)]
 
@@ -99,7 +99,7 @@ async def test_an_answer_that_it_is_in_progress_puts_the_redelivery_off(bus: Bus
         deadline = asyncio.get_running_loop().time() + 2 * HASTY.ack_wait_s
 
         async def kept_up() -> bool:
-            await taken.answer(1, b"+WPI")
+            taken.answer(1, b"+WPI")
             return asyncio.get_running_loop().time() > deadline
 
         await wait_until(kept_up)
@@ -113,7 +113,7 @@ async def test_what_is_settled_never_comes_again(bus: Bus, answer: bytes) -> Non
     await publish(bus, "A/1", "A/2")
     async with taking(bus) as taken:
         await wait_until(lambda: len(taken.order) == 2)
-        await taken.answer(1, answer)
+        taken.answer(1, answer)
         await wait_until(lambda: len(taken.order) >= 5)
     assert [sequence for sequence, _ in taken.order[2:]] == [2] * len(taken.order[2:])
 
@@ -123,7 +123,7 @@ async def test_what_is_given_back_comes_again_at_once_and_before_what_is_new(bus
     await publish(bus, "A/1", "A/2", "A/3")
     async with taking(bus, room=1) as taken:
         await wait_until(lambda: taken.order == [(1, 1)])
-    await taken.answer(1, b"-NAK")
+    taken.answer(1, b"-NAK")
     await bus._connection.flush()
     async with taking(bus, room=2) as again:
         await wait_until(lambda: len(again.order) == 2)
@@ -138,7 +138,7 @@ async def test_no_more_are_out_than_the_consumer_allows(bus: Bus) -> None:
         stream, name = f"{bus.subjects.namespace.upper()}_EVT", consumer_name(bus.subjects, HASTY)
         info = await bus._connection.api(f"CONSUMER.INFO.{stream}.{name}", {})
         assert (info["num_pending"], info["num_ack_pending"]) == (2, 2)
-        await taken.answer(1, b"+ACK")
+        taken.answer(1, b"+ACK")
         await wait_until(lambda: taken.order == [(1, 1), (2, 1), (3, 1)])
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from math import inf
 
 from loopy.runs.ids import emitted_id
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded, Data
@@ -129,8 +130,15 @@ def _stood(journal: Journal) -> Iterator[AttemptSucceeded]:
 
 
 def _may_be_lost(history: History, before: Execution, again: Execution) -> bool:
-    """Whether something broke that explains why an attempt was given out again."""
+    """Whether something broke that explains why an attempt was given out again.
+
+    While the one executes it, another may only if the lease was not renewed; that an attempt comes again is no reason.
+    """
     involved = {before.process.partition(".")[0], again.process.partition(".")[0], "server"}
+    at_work = again.started < min(before.ended or inf, before.stopped or inf)
     return any(
-        loss.process in involved and before.started - ECHO_S <= loss.time <= again.started for loss in history.losses
+        loss.process in involved
+        and before.started - ECHO_S <= loss.time <= again.started
+        and not (at_work and loss.what == "forgot")
+        for loss in history.losses
     )

@@ -1,29 +1,26 @@
 """What must hold of runs that people steered, whatever went wrong."""
 
 from collections.abc import Iterator
+from math import inf
 
 from loopy.runs.records import AttemptRequested
-from tests.sim.attempts import ECHO_S, IN_TRANSIT_S
+from tests.sim.entries import Entry
 from tests.sim.history import History
 from tests.sim.rules import last_settled
 
-# An executor at work asks so often whether what it does is still wanted: a third of its lease, and one look.
-LOOKS_EVERY_S = 10.0
+# Who is told of everything hears of it so soon, and may have begun something before: each step of it may be late.
+HEARD_S = 12.0
+# So long it takes one whose line lost something, or who could not reach the server, to hear of what was said meanwhile.
+CAUGHT_UP_S = 60.0
+DEAFENING = ("lost", "stalled", "went")
 
 
 def nothing_begins_in_a_paused_run(history: History) -> Iterator[str]:
     """While a run is paused no attempt of it is requested or begun, but for a moment until all have heard of it."""
     for run, journal in history.journals.items():
         for entry, until in journal.pauses():
-            begun = [(e.name, e.started) for e in history.executions if e.run == run]
-            begun += [
-                (f"run {asked.run} {asked.step} epoch {asked.epoch} attempt {asked.attempt}", decided)
-                for _, asked in history.records(AttemptRequested)
-                if asked.run == run
-                for decided in [entry.time + (asked.at - entry.kept.time).total_seconds()]
-            ]
-            for what, at in begun:
-                if entry.time + IN_TRANSIT_S < at < until and not _may_be_late(history, entry.time, at):
+            for what, who, at in _begun(history, run, entry):
+                if entry.time + HEARD_S < at < until - 0.01 and not _may_be_deaf(history, who, at):
                     yield f"{what} began at {at:.1f}, though the run was paused at {entry.time:.1f}"
 
 
@@ -34,11 +31,9 @@ def nobody_works_for_a_cancelled_run(history: History) -> Iterator[str]:
         if cancelled is None:
             continue
         at = cancelled[0].time
-        until = execution.ended if execution.ended is not None else execution.stopped
-        if execution.started > at + IN_TRANSIT_S and not _may_be_late(history, at, execution.started):
-            yield f"{execution.name} began at {execution.started:.1f}, though the run was cancelled at {at:.1f}"
-        elif (until is None or until > at + LOOKS_EVERY_S) and not _may_be_late(history, at, at + LOOKS_EVERY_S):
-            yield f"{execution.name} went on until {until or 0:.1f}, though the run was cancelled at {at:.1f}"
+        until = execution.ended or execution.stopped or inf
+        if until > at + HEARD_S and not _may_be_deaf(history, execution.process, max(at, execution.started) + HEARD_S):
+            yield f"{execution.name} went on until {until:.1f}, though the run was cancelled at {at:.1f}"
 
 
 def cancelled_runs_end_as_cancelled(history: History) -> Iterator[str]:
@@ -47,10 +42,25 @@ def cancelled_runs_end_as_cancelled(history: History) -> Iterator[str]:
         if journal.cancelled is None or journal.ended is None or journal.ended[1].outcome == "cancelled":
             continue
         at, settled = journal.cancelled[0].time, last_settled(journal)
-        if settled > at + IN_TRANSIT_S and not _may_be_late(history, at, settled):
+        if settled > at + HEARD_S and not _may_be_deaf(history, "dispatcher", settled):
             yield f"run {run} was cancelled at {at:.1f}, went on until {settled:.1f} and {journal.ended[1].outcome}"
 
 
-def _may_be_late(history: History, since: float, until: float) -> bool:
-    """Whether something broke that explains why somebody did not hear of it at once."""
-    return any(since - ECHO_S <= loss.time <= until for loss in history.losses)
+def _begun(history: History, run: str, since: Entry) -> Iterator[tuple[str, str, float]]:
+    """What was begun or requested of a run, by whom, and when, or by what was known when."""
+    yield from ((e.name, e.process, e.started) for e in history.executions if e.run == run)
+    for _, asked in history.records(AttemptRequested):
+        if asked.run == run:
+            decided = since.time + (asked.at - since.kept.time).total_seconds()
+            yield f"run {run} {asked.step} epoch {asked.epoch} attempt {asked.attempt}", "dispatcher", decided
+
+
+def _may_be_deaf(history: History, process: str, at: float) -> bool:
+    """Whether something broke that explains why a process, or any of its kind, did not hear of something in time."""
+    name = process.partition(".")[0]
+    return any(
+        loss.process.startswith((name, "server"))
+        and loss.what.startswith(DEAFENING)
+        and at - CAUGHT_UP_S <= loss.time <= at
+        for loss in history.losses
+    )

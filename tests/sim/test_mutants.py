@@ -5,8 +5,7 @@ from itertools import chain
 import pytest
 
 from tests.sim.invariants import INVARIANTS
-from tests.sim.mutant import Mutant
-from tests.sim.mutants import MUTANTS
+from tests.sim.mutants import MUTANTS, Mutant
 from tests.sim.world import simulate
 
 SEEDS = 200

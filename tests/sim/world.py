@@ -2,22 +2,13 @@
 
 import asyncio
 import contextlib
-import logging
 import random
-import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeAlias
 from unittest.mock import patch
 
-import structlog
-
 from loopy import events
-from loopy.authoring import Request, Tick
-from loopy.bus import claims, cursor, pull
-from loopy.bus import consumer as consuming
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import Delivery, delivery_message
@@ -25,42 +16,26 @@ from loopy.bus.memory.connection import MemoryConnection
 from loopy.bus.memory.server import MemoryServer
 from loopy.bus.memory.stream import Kept, MemoryStream
 from loopy.bus.messages import Outgoing, Stored
-from loopy.bus.plans import PlanStore
-from loopy.bus.steering import Steering
-from loopy.bus.streams import BLOBS, EVENTS, INGRESS_DELIVERIES, INGRESS_POLLS, executor_consumer, stream_name
+from loopy.bus.streams import BLOBS, EVENTS, stream_name
 from loopy.bus.subjects import Subjects
-from loopy.clock import Clock, VirtualClock
-from loopy.kit.current_plan import CurrentPlan
+from loopy.clock import VirtualClock
 from loopy.kit.http import HttpServer
-from loopy.kit.service import Host
-from loopy.kit.settings import Settings
 from loopy.runs import lateness
 from loopy.runs.records import Event
-from loopy.sandboxes.installed import Providers
 from loopy_services.dispatcher.service import serve as dispatch
-from loopy_services.executor.execution import Execution
-from loopy_services.executor.service import Executor
-from loopy_services.ingress.calls import Caller
-from loopy_services.ingress.sensing import Sensing
-from loopy_services.ingress.sensors import LoadedSensor
-from loopy_services.scheduler.service import serve as schedule
-from tests.sim import large
-from tests.sim.agents import OneRuntime, SimulatedAgent
+from tests.sim import large, roles
 from tests.sim.entries import Due, Entry, Loss
 from tests.sim.history import History
 from tests.sim.keeping import LATE, Deletion, all_is_archived, janitors_of, keep_house
 from tests.sim.loop import Stuck, run_virtually
 from tests.sim.people import People
+from tests.sim.process import NAMESPACE, SETTINGS, Process, Role
 from tests.sim.project import Project, project_of, with_limits
+from tests.sim.quiet import quietly
 from tests.sim.strangers import Strangers
-from tests.sim.weather import CALM, SkewedClock, Storm, Weather
+from tests.sim.weather import CALM, Storm
 
 START = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
-NAMESPACE = "sim"
-# Consumers look around, and are told that they are not forgotten, less often than in life: virtual time passes faster.
-TICK_S = 5.0
-HEARTBEAT_S = 4
-EXPIRES_S = 20
 SETTLE_MOST_S = 900.0
 SETTLED_LOOKS = 3
 # In so many simulations people steer the runs.
@@ -68,101 +43,6 @@ STEERED = 0.5
 # In so many strangers write into the journals of runs.
 LIED_TO = 0.2
 REPLICA_LAG_S = 0.5
-SETTINGS = Settings(nats_url="nats://127.0.0.1", slots=4, grace_s=2)
-
-Role: TypeAlias = Callable[["World", Host], Awaitable[None]]
-
-
-class Direct(Caller):
-    """Calls sensors where they are, instead of in threads."""
-
-    def __init__(self) -> None:
-        """Nothing is started."""
-
-    async def call(self, function: Callable[[Any], Any], argument: Any, *, timeout_s: float) -> list[Any]:
-        """What the function gives."""
-        return [function(argument)]
-
-
-def sense(argument: Request | Tick) -> events.TypedEvent:
-    """The sensor of every project: one event for a delivery or a tick."""
-    begin: events.TypedEvent = events.Begin(n=5)
-    return begin
-
-
-class Process:
-    """One replica of a service, which may die at any moment and is started again by whoever runs it."""
-
-    def __init__(self, world: "World", name: str, role: Role) -> None:
-        self.name = name
-        self._world = world
-        self._role = role
-        self._rng = random.Random(world.rng.random())
-        self._skew_s = self._rng.uniform(-1, 1) * world.storm.skew_s
-        self._lives = 0
-        self.weather: Weather | None = None
-        self.alive = False
-        self.connection: MemoryConnection | None = None
-        self._work: asyncio.Task[None] | None = None
-        self.stopping = asyncio.Event()
-
-    def start(self) -> None:
-        """Begin a life, with a connection of its own."""
-        world = self._world
-        self._lives += 1
-        self.alive = True
-        storm = world.storm if world.stormy else CALM
-        life = f"{self.name}.{self._lives}"
-        self.weather = Weather(storm, self._rng, world.clock, self.crash, partial(world.lose, self.name))
-        self.connection = MemoryConnection(world.server, life, self.weather)
-        self.stopping = asyncio.Event()
-        clock: Clock = SkewedClock(world.clock, self._skew_s) if self._skew_s else world.clock
-        host = Host(
-            name=life,
-            settings=SETTINGS,
-            bus=Bus(self.connection, Subjects(NAMESPACE), world.limits),
-            project=Path(),
-            current=CurrentPlan(world.project.plan),
-            clock=clock,
-            http=world.http,
-            stopping=self.stopping,
-            is_ready=asyncio.Event(),
-        )
-        self._work = asyncio.get_running_loop().create_task(self._live(host))
-
-    def crash(self) -> None:
-        """Die: nothing more is sent or received, whatever was in hand is lost."""
-        if not self.alive or self._work is None or self.connection is None:
-            return
-        self.alive = False
-        self.connection.abandon()
-        self._work.cancel()
-        self._world.lose(self.name, "crashed")
-        asyncio.get_running_loop().call_later(self._rng.choice([0.1, 2.0, 15.0]), self._again)
-
-    def cut_off(self, until: float) -> None:
-        """Reach the server no more until this moment of the loop; what is under way from it is not lost."""
-        if self.alive and self.weather is not None and self.connection is not None:
-            self.weather.away_until = until
-            self.connection.generation += 1
-
-    async def stop(self) -> None:
-        """End gracefully."""
-        self.stopping.set()
-        if self._work is not None and self.alive:
-            await asyncio.wait([self._work])
-
-    def _again(self) -> None:
-        if not self._world.closing:
-            self.start()
-
-    async def _live(self, host: Host) -> None:
-        try:
-            await self._role(self._world, host)
-        except Exception as error:  # noqa: BLE001  whatever it is, a service may not end by itself
-            if self.alive:
-                self._world.history.failures.append(f"{host.name} failed: {type(error).__name__}: {error}")
-                self.crash()
 
 
 class World:
@@ -216,15 +96,15 @@ class World:
         return self.history
 
     def _staff(self) -> None:
-        roles: list[tuple[str, int, Role]] = [
+        staff: list[tuple[str, int, Role]] = [
             ("dispatcher", self.rng.randint(1, 2), lambda _, host: dispatch(host)),
-            ("executor", self.rng.randint(1, 3), _execute),
-            ("ingress", 1, _ingress),
+            ("executor", self.rng.randint(1, 3), roles.executing),
+            ("ingress", 1, roles.taking_in),
         ]
         if self.project.plan.schedules or "poll" in self.project.plan.sensors:
-            roles.append(("scheduler", self.rng.randint(1, 2), _schedule))
-        roles.append(("janitor", self.janitors, keep_house))
-        self.processes = [Process(self, f"{name}{n}", role) for name, count, role in roles for n in range(count)]
+            staff.append(("scheduler", self.rng.randint(1, 2), roles.scheduling))
+        staff.append(("janitor", self.janitors, keep_house))
+        self.processes = [Process(self, f"{name}{n}", role) for name, count, role in staff for n in range(count)]
 
     def _note(self, stream: MemoryStream, kept: Kept) -> None:
         entries = self.history.entries
@@ -334,64 +214,6 @@ class World:
             return False
         durable = [consumer for consumer in self.server.consumers.values() if "durable_name" in consumer.config]
         return not self.server.timers and not any(consumer.pending or consumer.ack_pending for consumer in durable)
-
-
-async def _schedule(world: World, host: Host) -> None:
-    await schedule(host)
-
-
-async def _execute(world: World, host: Host) -> None:
-    rng = random.Random(world.rng.random())
-    agent = SimulatedAgent(host.name, rng, world.history, world.storm.failing, world.storm.slow)
-    execution = Execution(host.project, OneRuntime(agent), Providers(host.project), rehearse=False)
-    plans, steering = PlanStore(host.bus, host.plan), Steering(host.bus)
-    await steering.load()
-    executor = Executor(host.name, host.bus, plans, execution, host.clock, host.settings.lease_s, steering)
-    async with asyncio.TaskGroup() as group:
-        following = group.create_task(steering.follow())
-        await host.bus.consume(
-            executor_consumer("default"),
-            executor.handle,
-            in_flight=host.settings.slots,
-            stopping=host.stopping,
-            grace_s=host.settings.grace_s,
-        )
-        following.cancel()
-
-
-async def _ingress(world: World, host: Host) -> None:
-    sensors = {name: LoadedSensor(declared, sense) for name, declared in host.plan.sensors.items()}
-    sensing = Sensing(host.bus, host.clock, host.project, host.plan, sensors, Direct())
-    async with asyncio.TaskGroup() as group:
-        for consumer, handler in ((INGRESS_DELIVERIES, sensing.on_delivery), (INGRESS_POLLS, sensing.on_poll)):
-            group.create_task(host.bus.consume(consumer, handler, in_flight=4, stopping=host.stopping, grace_s=2))
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Without logs, and with consumers that look around less often: virtual time passes in long strides."""
-    configuration = structlog.get_config()
-    logging.disable(logging.CRITICAL)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        with (
-            patch.object(consuming, "TICK_S", TICK_S),
-            patch.object(claims, "CHUNK_BYTES", large.CHUNK_BYTES),
-            patch.object(cursor, "TICK_S", TICK_S),
-            patch.object(secrets, "token_hex", lambda size: random.randbytes(size).hex()),
-            patch.object(pull, "HEARTBEAT_S", HEARTBEAT_S),
-            patch.object(
-                pull, "_Request", partial(pull._Request, expires=_ns(EXPIRES_S), idle_heartbeat=_ns(HEARTBEAT_S))
-            ),
-        ):
-            yield
-    finally:
-        structlog.configure(**configuration)
-        logging.disable(logging.NOTSET)
-
-
-def _ns(seconds: int) -> int:
-    return seconds * 1_000_000_000
 
 
 def simulate(seed: int) -> History:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from loopy.kit.settings import Settings, told, variable
+from loopy.kit.settings import Settings
+from loopy.kit.variables import told, variable
 
 PAGE = Path(__file__).parents[2] / "docs/reference/configuration.md"
 HEAD = """\

@@ -22,20 +22,24 @@ class _Reply(msgspec.Struct):
 
     error: _Error | None = None
     stream: str = ""
+    seq: int = 0
 
 
 _decode = msgspec.json.Decoder(_Reply).decode
 
 
-def check_reply(reply: bytes, what: str) -> None:
-    """Raise the error that an answer holds: Unavailable (StreamFull, in particular) if it may pass, else ApiRefused."""
+def check_reply(reply: bytes, what: str) -> int:
+    """Raise the error that an answer holds: Unavailable (StreamFull, in particular) if it may pass, else ApiRefused.
+
+    To a message that was published the answer is its sequence, to anything else 0.
+    """
     try:
         answer = _decode(reply)
     except msgspec.DecodeError as undecodable:
         raise Unavailable(f"{what}: the answer is not JetStream's") from undecodable
     error = answer.error
     if error is None:
-        return
+        return answer.seq
     if error.err_code in NO_ROOM and answer.stream:
         raise StreamFull(answer.stream, f"{error.description} (JetStream error {error.err_code})")
     if error.code in PASSING or error.err_code == IN_FLIGHT:

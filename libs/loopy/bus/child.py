@@ -12,11 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from loopy.bus.streams import Durability
+
 BINARY_VARIABLE = "LOOPY_NATS_SERVER"
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 POLL_S = 0.005
 LOG_LINES = 5
+# How often what was written is forced onto the disk; `always` is before each acknowledgement.
+SYNC_INTERVALS: dict[Durability, str] = {"process": "100ms", "power-loss": "always"}
 _PR_SET_PDEATHSIG = 1
 
 _CONFIG = """\
@@ -26,7 +30,7 @@ ports_file_dir: {run}
 authorization {{ token: {token} }}
 jetstream {{
   store_dir: {data}
-  sync_interval: "100ms"
+  sync_interval: "{sync}"
   max_memory_store: 64MB
   max_file_store: 64GB
 }}
@@ -48,13 +52,13 @@ class Child:
         self.port = port
 
     @classmethod
-    async def start(cls, store: Path, token: str, port: int, lock: int) -> "Child":
+    async def start(cls, store: Path, token: str, port: int, lock: int, durability: Durability) -> "Child":
         """Start a server on a store, on this port (-1: any free one), and wait until it listens. ServerError.
 
         `lock` is a file descriptor that it inherits: the lock on the store lives as long as the server does.
         """
         run = store / "run"
-        config, errors = _prepare(store, run, token, port)
+        config, errors = _prepare(store, run, token, port, durability)
         try:
             process = await asyncio.create_subprocess_exec(
                 str(find_binary()),
@@ -131,13 +135,14 @@ def last_lines(run: Path, token: str, pid: int) -> str:
     return " | ".join(lines[-LOG_LINES:]).replace(token, "…") or f"it left no word in {run}"
 
 
-def _prepare(store: Path, run: Path, token: str, port: int) -> tuple[Path, int]:
+def _prepare(store: Path, run: Path, token: str, port: int, durability: Durability) -> tuple[Path, int]:
     """Write the configuration, readable by its owner alone, and open a file for what precedes the server's own log."""
     run.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in run.glob("*.ports"):
         left.unlink(missing_ok=True)
     text = _CONFIG.format(
         port=port,
+        sync=SYNC_INTERVALS[durability],
         token=json.dumps(token),
         run=json.dumps(str(run), ensure_ascii=False),
         data=json.dumps(str(store / "js"), ensure_ascii=False),

@@ -17,7 +17,7 @@ from loopy.bus.messages import Handler, Message, Outgoing, Stored
 from loopy.bus.provisioning import provision
 from loopy.bus.reading import Reader
 from loopy.bus.room import Room, room_of
-from loopy.bus.streams import OUTLASTING_BLOBS, Consumer, Stream, consumer_name, stream_name
+from loopy.bus.streams import OUTLASTING_BLOBS, Consumer, Durability, Stream, consumer_name, stream_name
 from loopy.bus.subjects import DEFAULT_NAMESPACE, Subjects
 from loopy.bus.transport import Transport
 from loopy.bus.writing import delete, publish_after, publish_once
@@ -117,9 +117,14 @@ class Bus:
         """The most bytes of payload that may be stored, in a message or beside it."""
         return self.limits.largest_value_bytes
 
-    async def provision(self, *, replicas: int = 1, pools: Sequence[str] = ("default",)) -> None:
-        """Create or update the namespace's streams and consumers; harmless when done again. BusError."""
-        await provision(self._connection, self.subjects, replicas, pools)
+    async def provision(
+        self, *, replicas: int = 1, pools: Sequence[str] = ("default",), durability: Durability = "process"
+    ) -> None:
+        """Create or update the namespace's streams and consumers; harmless when done again. BusError.
+
+        `durability` says what the server is set up for; streams that are there keep the one that they were made with.
+        """
+        await provision(self._connection, self.subjects, replicas, pools, durability)
 
     async def publish_once(self, message: Outgoing) -> Stored:
         """Store a message unless its subject has one already: the first writer wins.

@@ -4,20 +4,21 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
 import nats.errors
-from nats.aio.msg import Msg
 
 from loopy.bus.api import check_reply
 from loopy.bus.conversations import Conversations
 from loopy.bus.errors import ApiRefused, BusError, Unavailable, Unreachable
 from loopy.bus.stall import Stall
 from loopy.bus.subjects import token
+from loopy.bus.subscriptions import Watch, unsubscribe
 from loopy.bus.tolerant import REFUSED, TolerantClient, in_words, server_addresses, without_credentials
 from loopy.bus.transport import Subscription
+from loopy.bus.wire import STATUS, Arrived, Unsendable, publication
 
 OLDEST_SERVER = (2, 12)
 CONNECT_TIMEOUT_S = 5
@@ -42,7 +43,8 @@ class Connection:
         self._closed = asyncio.Event()
         self._opened = False
         self._failures: asyncio.Queue[Exception] = asyncio.Queue()
-        self._conversations = Conversations("")
+        self._conversations = Conversations("", REQUEST_TIMEOUT_S)
+        self._watches: set[Watch] = set()
         self._stall = Stall()
 
     @classmethod
@@ -102,7 +104,7 @@ class Connection:
             flush_timeout=REQUEST_TIMEOUT_S,
             inbox_prefix=f"_INBOX_{token(self._name)}",
         )
-        self._conversations = Conversations(self.new_inbox())
+        self._conversations = Conversations(self.new_inbox(), REQUEST_TIMEOUT_S)
         await self.subscribe(self._conversations.subject, self._conversations.receive)
         self._up.set()
 
@@ -150,7 +152,7 @@ class Connection:
     async def _on_closed(self) -> None:
         self._up.clear()
         self._conversations.interrupt()
-        self._closed.set()
+        self._end()
         if self._opened:
             _log.error("bus.closed", extra={"connection": self._name, "error": in_words(self._client.last_error)})
 
@@ -182,7 +184,12 @@ class Connection:
         with contextlib.suppress(OSError, RuntimeError):
             await self._client.close()
         self._up.clear()
+        self._end()
+
+    def _end(self) -> None:
         self._closed.set()
+        for watch in self._watches:
+            watch.end()
 
     async def flush(self) -> None:
         """Return when the server has had all that was sent, or does not answer for a moment."""
@@ -204,29 +211,27 @@ class Connection:
     async def request(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> bytes:
         """One try of one request with one answer. Unavailable when there is none; BusError when there never will be."""
         [answer] = await self.converse(subject, payload, _first, headers)
-        return bytes(answer.data)
+        return answer.data
 
     async def converse(
-        self, subject: str, payload: bytes, ended: Callable[[Msg], bool], headers: dict[str, str] | None = None
-    ) -> list[Msg]:
+        self, subject: str, payload: bytes, ended: Callable[[Arrived], bool], headers: dict[str, str] | None = None
+    ) -> list[Arrived]:
         """One try of one request, and all its answers up to the one that ends it. Unavailable, BusError."""
-        reply, conversation = self._conversations.begin(ended)
-        begun = asyncio.get_running_loop().time()
+        self.check_open()
+        number, reply, conversation = self._conversations.begin(ended)
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                await self._client.publish(subject, payload, reply=reply, headers=headers)
-                answers = await conversation.complete
+            self._client.send(publication(subject, reply, payload, headers))
+            answers = await conversation.complete
         except (TimeoutError, nats.errors.OutboundBufferLimitError) as error:
             self.check_open()
-            await self.unanswered(begun)
+            await self.unanswered(conversation.begun)
             raise Unavailable(f"nothing answers on {subject}") from error
-        except nats.errors.Error as error:
-            self.check_open()
-            raise BusError(f"{subject!r} cannot be sent to: {in_words(error)}") from error
+        except Unsendable as error:
+            raise BusError(f"{subject!r} cannot be sent to: {error}") from error
         finally:
-            self._conversations.end(reply)
-        if _nobody_listens(answers[-1]):
-            await self.unanswered(begun)
+            self._conversations.end(number)
+        if answers[-1].head and _nobody_listens(answers[-1]):
+            await self.unanswered(conversation.begun)
             raise Unavailable(f"nobody listens on {subject}")
         self._stall.answered()
         return answers
@@ -247,52 +252,40 @@ class Connection:
         answer: dict[str, Any] = msgspec.json.decode(reply)
         return answer
 
-    async def send(self, subject: str, payload: bytes, reply: str = "") -> None:
+    def send(self, subject: str, payload: bytes, reply: str = "") -> None:
         """Publish without an answer: acks, pulls. What cannot be sent is logged: its loss is made good elsewhere."""
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                await self._client.publish(subject, payload, reply=reply)
-        except (nats.errors.Error, TimeoutError) as error:
+            self._client.send(publication(subject, reply, payload))
+        except (nats.errors.OutboundBufferLimitError, Unsendable) as error:
             _log.debug("bus.unsent", extra={"subject": subject, "error": in_words(error)})
 
     def new_inbox(self) -> str:
         """A subject of this connection's own, for answers."""
         return str(self._client.new_inbox())
 
-    async def subscribe(self, subject: str, receive: Callable[[Msg], Awaitable[None]]) -> Subscription:
+    async def subscribe(self, subject: str, receive: Callable[[Arrived], None]) -> Subscription:
         """Have `receive` called with every message of a subject; survives reconnects. BusError."""
         try:
-            return await self._client.subscribe(subject, cb=receive)
+            return await self._client.receive(subject, receive)
         except nats.errors.Error as error:
             raise BusError(f"cannot subscribe to {subject!r}: {in_words(error)}") from error
 
-    async def messages(self, subject: str) -> AsyncGenerator[Msg]:
+    async def messages(self, subject: str) -> AsyncGenerator[Arrived]:
         """Every message of a subject from now on; ends when the connection is closed. BusError."""
+        watch = Watch(subject)
+        subscription = await self.subscribe(subject, watch.receive)
+        self._watches.add(watch)
         try:
-            subscription = await self._client.subscribe(subject)
-        except nats.errors.Error as error:
-            raise BusError(f"cannot subscribe to {subject!r}: {in_words(error)}") from error
-        try:
-            async for message in subscription.messages:
+            while not self._closed.is_set() and (message := await watch.next()) is not None:
                 yield message
         finally:
+            self._watches.discard(watch)
             await unsubscribe(subscription)
 
 
-async def unsubscribe(subscription: Subscription, *, drain: bool = False) -> None:
-    """End a subscription, with `drain` after all that the server had sent was received."""
-    with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-        if drain:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                await subscription.drain()
-        else:
-            await subscription.unsubscribe()
-
-
-def _first(answer: Msg) -> bool:
+def _first(answer: Arrived) -> bool:
     return True
 
 
-def _nobody_listens(answer: Msg) -> bool:
-    headers = answer.headers or {}
-    return headers.get("Status") == "503" and not answer.data and "Nats-Sequence" not in headers
+def _nobody_listens(answer: Arrived) -> bool:
+    return answer.headers.get(STATUS) == "503" and not answer.data and "Nats-Sequence" not in answer.headers

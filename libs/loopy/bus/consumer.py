@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 import msgspec
-from nats.aio.msg import Msg
 
 from loopy.bus.collapse import IN_A_ROW, WITHIN_S, Losses, told
 from loopy.bus.dead import DeadMessage
@@ -21,6 +20,8 @@ from loopy.bus.streams import Consumer, consumer_name, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.bus.transport import Transport
 from loopy.bus.undecodable import Undecodable
+from loopy.bus.wire import Arrived
+from loopy.bus.workers import Workers
 
 MOST_DELIVERIES = 10
 FIRST_RETRY_S = 0.25
@@ -48,7 +49,6 @@ class _InHand(msgspec.Struct):
     original: Message
     reply: str
     extended_at: float
-    task: asyncio.Task[None] | None = None
 
 
 def after_failure(error: BaseException, deliveries: int) -> Verdict:
@@ -80,6 +80,7 @@ class Consumption:
         self._in_hand: dict[int, _InHand] = {}
         self._waits: dict[int, int] = {}
         self._stopping = False
+        self._workers = Workers(self._process)
         self._losses = Losses()
         name = consumer_name(subjects, consumer)
         self._pull = Pull(connection, stream_name(subjects, consumer.stream), name, self._receive)
@@ -103,7 +104,7 @@ class Consumption:
                 self._check_alive()
                 self._check_use()
                 await self._pull.renew()
-                await self._extend()
+                self._extend()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), min(TICK_S, self._consumer.ack_wait_s / 6))
         except asyncio.CancelledError:
@@ -128,22 +129,23 @@ class Consumption:
                 f" {WITHIN_S:g} s ({told(self._losses)}). They are set aside, the rest waits; `loopy dead` shows why"
             )
 
-    def _receive(self, message: Msg) -> None:
+    def _receive(self, message: Arrived) -> None:
+        reply = message.reply
         try:
-            place = place_of(message.reply)
+            place = place_of(reply)
         except ValueError:
-            _log.error("bus.unreadable", extra={"consumer": self._consumer.name, "reply": message.reply})
+            _log.error("bus.unreadable", extra={"consumer": self._consumer.name, "reply": reply})
             return
         now = asyncio.get_running_loop().time()
         held = self._in_hand.get(place.sequence)
         if held is not None:
-            held.reply, held.extended_at = message.reply, now
+            held.reply, held.extended_at = reply, now
             return
         tries = max(1, place.deliveries - self._waits.get(place.sequence, 0))
         taken = consumed(message, place, self._consumer.stream, deliveries=tries)
-        held = self._in_hand[place.sequence] = _InHand(taken, taken, message.reply, now)
+        held = self._in_hand[place.sequence] = _InHand(taken, taken, reply, now)
         if not self._stopping:
-            held.task = asyncio.create_task(self._process(held))
+            self._workers.give(held)
 
     async def _process(self, held: _InHand) -> None:
         try:
@@ -151,8 +153,8 @@ class Consumption:
             await self._perform(verdict, held)
         except Exception:  # noqa: BLE001  a message that cannot be settled now comes again
             _log.exception("message.unsettled", extra=self._about(held.message))
-            await self._answer(held, _later(UNSETTLED_RETRY_S))
-        await self._pull.top_up()
+            self._answer(held, _later(UNSETTLED_RETRY_S))
+        self._pull.top_up()
 
     async def _judge(self, held: _InHand) -> Verdict:
         message = held.message
@@ -179,17 +181,17 @@ class Consumption:
             case Ack():
                 self._losses.succeeded()
                 self._waits.pop(held.message.sequence, None)
-                await self._answer(held, ACK)
+                self._answer(held, ACK)
             case RetryAfter(delay_s, waits=True):
                 self._count_wait(held.message.sequence)
-                await self._answer(held, _later(delay_s))
+                self._answer(held, _later(delay_s))
             case RetryAfter(delay_s):
-                await self._answer(held, _later(delay_s))
+                self._answer(held, _later(delay_s))
             case DeadLetter() if self._losses.are_all:
-                await self._answer(held, _later(UNSETTLED_RETRY_S))
+                self._answer(held, _later(UNSETTLED_RETRY_S))
             case DeadLetter():
                 await self._set_aside(verdict, held.original)
-                await self._answer(held, ACK)
+                self._answer(held, ACK)
             case _:
                 assert_never(verdict)
 
@@ -205,29 +207,24 @@ class Consumption:
         if len(self._waits) > MOST_WAITING:
             self._waits.pop(next(iter(self._waits)))
 
-    async def _answer(self, held: _InHand, answer: bytes) -> None:
+    def _answer(self, held: _InHand, answer: bytes) -> None:
         self._in_hand.pop(held.message.sequence, None)
-        await self._connection.send(held.reply, answer)
+        self._connection.send(held.reply, answer)
 
-    async def _extend(self) -> None:
+    def _extend(self) -> None:
         """Tell the server of every message that has been worked on for a third of its time."""
         now = asyncio.get_running_loop().time()
         for held in list(self._in_hand.values()):
             if now - held.extended_at >= self._consumer.ack_wait_s / 3:
                 held.extended_at = now
-                await self._connection.send(held.reply, IN_PROGRESS)
+                self._connection.send(held.reply, IN_PROGRESS)
 
     async def _finish(self, grace_s: float) -> None:
         self._stopping = True
         await self._pull.stop()
-        tasks = [held.task for held in self._in_hand.values() if held.task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace_s)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._workers.finish(grace_s)
         for held in list(self._in_hand.values()):
-            await self._answer(held, NAK)
+            self._answer(held, NAK)
         await self._connection.flush()
 
     def _about(self, message: Message) -> dict[str, object]:

@@ -6,14 +6,13 @@ import secrets
 from collections import deque
 from typing import Any
 
-from nats.aio.msg import Msg
-
 from loopy.bus.errors import ApiRefused, Unavailable
 from loopy.bus.incoming import consumed, place_of
 from loopy.bus.messages import Message
 from loopy.bus.pull import LARGEST_BATCH, Pull
 from loopy.bus.retrying import patiently
 from loopy.bus.transport import Transport
+from loopy.bus.wire import Arrived
 
 TICK_S = 0.25
 # The server forgets a consumer that nobody has asked for so long.
@@ -33,7 +32,7 @@ class Cursor:
         self._stream = stream
         self._name = f"{server_stream.partition('_')[0].lower()}-read-{secrets.token_hex(6)}"
         self._pull = Pull(connection, server_stream, self._name, self._receive)
-        self._waiting: deque[Msg] = deque()
+        self._waiting: deque[Arrived] = deque()
         self._arrived = asyncio.Event()
         self._consumer_sequence = 0
         self._missed = 0
@@ -77,10 +76,10 @@ class Cursor:
             raise CursorLost
         self.at_end = place.pending == 0
         if len(self._waiting) * 2 < LARGEST_BATCH:
-            await self._pull.top_up()
+            self._pull.top_up()
         return consumed(message, place, self._stream, deliveries=0)
 
-    def _receive(self, message: Msg) -> None:
+    def _receive(self, message: Arrived) -> None:
         self._waiting.append(message)
         self._arrived.set()
 
@@ -92,9 +91,9 @@ class Cursor:
         if self._waiting:
             return True
         self._connection.check_open()
-        if self._pull.interrupted or self._pull.refusal:
+        if self._pull.interrupted or self._pull.refusal or self._pull.delivered > self._consumer_sequence:
             raise CursorLost
-        await self._pull.top_up()
+        self._pull.top_up()
         return False
 
     async def look_for_end(self) -> None:

@@ -1,13 +1,12 @@
 """NATS messages as values: where the position of a stored message stands in each way of receiving it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
-from nats.aio.msg import Msg
 
 from loopy.bus.messages import Message
+from loopy.bus.wire import Arrived
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ADDED_BY_READS = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending",
                    "Nats-Last-Sequence", "Nats-UpTo-Sequence")  # fmt: skip
 
@@ -33,27 +32,27 @@ def place_of(reply: str) -> Place:
         int(deliveries),
         int(sequence),
         int(consumer_sequence),
-        _EPOCH + timedelta(microseconds=int(nanoseconds) // 1000),
+        datetime.fromtimestamp(int(nanoseconds) // 1000 / 1e6, UTC),
         int(pending),
     )
 
 
-def consumed(message: Msg, place: Place, stream: str, *, deliveries: int) -> Message:
+def consumed(message: Arrived, place: Place, stream: str, *, deliveries: int) -> Message:
     """A message that a consumer was given."""
     return Message(
         stream=stream,
         subject=message.subject,
         payload=message.data,
-        headers=message.headers or {},
+        headers=message.headers,
         sequence=place.sequence,
         time=place.time,
         deliveries=deliveries,
     )
 
 
-def looked_up(message: Msg, stream: str) -> Message:
+def looked_up(message: Arrived, stream: str) -> Message:
     """A message that was read by its subject; the server tells its place in headers. ValueError, KeyError."""
-    headers = dict(message.headers or {})
+    headers = dict(message.headers)
     stamp = datetime.fromisoformat(headers["Nats-Time-Stamp"])
     sequence, subject = int(headers["Nats-Sequence"]), headers["Nats-Subject"]
     for name in _ADDED_BY_READS:
@@ -61,6 +60,6 @@ def looked_up(message: Msg, stream: str) -> Message:
     return Message(stream, subject, message.data, headers, sequence, stamp)
 
 
-def watched(message: Msg, now: datetime) -> Message:
+def watched(message: Arrived, now: datetime) -> Message:
     """A message that passed by, not looked up in any stream."""
-    return Message("", message.subject, message.data, message.headers or {}, 0, now)
+    return Message("", message.subject, message.data, message.headers, 0, now)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import TypeAlias
 
 import msgspec
 
@@ -23,9 +24,19 @@ from loopy.bus.streams import PLANS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
-from loopy.runs.records import EventRouted, Record, RunStarted
+from loopy.runs.records import (
+    EventRouted,
+    Record,
+    RunCancelled,
+    RunFailed,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+)
 from loopy.runs.state import RunState, evolve, fold
 from loopy.runs.summary import RunSummary, summarize
+
+Steering: TypeAlias = RunPaused | RunResumed | RunCancelled | RunFailed
 
 STALE_READS = 200
 STALE_READ_PAUSE_S = 0.02
@@ -43,30 +54,25 @@ class Recorded(msgspec.Struct, frozen=True):
     """A run as it is recorded: in its journal, or since `archived_at` in its archive.
 
     `left_out` counts the facts that were too large for the archive; `routed` is what the archive has of its event.
+    `steering` is what people had the run do, and each time that it failed, in order.
     """
 
     state: RunState
     archived_at: datetime | None = None
     left_out: int = 0
     routed: tuple[EventRouted, ...] = ()
+    steering: tuple[Steering, ...] = ()
 
 
 async def find_run(bus: Bus, run: str) -> Recorded | None:
     """A run, archived or not; None when nothing is recorded of it."""
-    state = await read_run(bus, run)
-    if state is not None and state.ended is None:
-        return Recorded(state)
+    messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
+    records = tuple(readable_facts(bus.subjects, messages))
+    recorded = Recorded(fold(run, records), steering=_steering(records)) if messages else None
+    if recorded is not None and recorded.state.ended is None:
+        return recorded
     archive = (await find_archives(bus, [run])).get(run)
-    if archive is not None:
-        return _recorded(bus, archive)
-    return Recorded(state) if state is not None else None
-
-
-async def read_steering(bus: Bus, run: str) -> list[Record]:
-    """What people had a run do, and each time that it failed, in order."""
-    kinds = ("failed", "pause", "resume", "cancel")
-    messages = await bus.last_each(RUNS, [bus.subjects.every(kind, run) for kind in kinds])
-    return list(readable_facts(bus.subjects, messages))
+    return _recorded(bus, archive) if archive is not None else recorded
 
 
 async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
@@ -135,7 +141,11 @@ def _standing_facts(bus: Bus, run: str) -> tuple[str, ...]:
 def _recorded(bus: Bus, archive: Archive) -> Recorded:
     records = list(readable_facts(bus.subjects, archive.facts))
     routed = tuple(record for record in records if isinstance(record, EventRouted))
-    return Recorded(fold(archive.run, records), archive.at, archive.left_out, routed)
+    return Recorded(fold(archive.run, records), archive.at, archive.left_out, routed, _steering(records))
+
+
+def _steering(records: Iterable[Record]) -> tuple[Steering, ...]:
+    return tuple(record for record in records if isinstance(record, Steering))
 
 
 async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:

@@ -11,6 +11,7 @@ from loopy.bus.streams import (
     STREAMS,
     UNLIMITED,
     Consumer,
+    Durability,
     consumer_config,
     executor_consumer,
     stream_config,
@@ -23,9 +24,11 @@ NAME_IN_USE = 10058
 NO_ROOM = 10047
 
 
-async def provision(connection: Transport, subjects: Subjects, replicas: int, pools: Sequence[str]) -> None:
+async def provision(
+    connection: Transport, subjects: Subjects, replicas: int, pools: Sequence[str], durability: Durability
+) -> None:
     """Create or update every stream, then every consumer. BusError says which one the server refuses, and why."""
-    configs = [stream_config(subjects, stream, replicas) for stream in STREAMS]
+    configs = [stream_config(subjects, stream, replicas, durability) for stream in STREAMS]
     await asyncio.gather(*(ensure_stream(connection, config) for config in configs))
     consumers = (*CONSUMERS, *(executor_consumer(pool) for pool in pools))
     await asyncio.gather(*(ensure_consumer(connection, subjects, consumer) for consumer in consumers))
@@ -41,19 +44,27 @@ async def ensure_stream(connection: Transport, config: dict[str, Any]) -> None:
             if error.code != NAME_IN_USE:
                 raise
             existing = await _call(connection, f"STREAM.INFO.{name}", {})
-            await _call(connection, f"STREAM.UPDATE.{name}", never_less(config, existing["config"]))
+            await _call(connection, f"STREAM.UPDATE.{name}", as_may_be(config, existing["config"]))
     except ApiRefused as error:
         raise BusError(f"stream {name} cannot be made as Loopy needs it: {_reason(error, config)}") from error
 
 
-def never_less(config: dict[str, Any], existing: dict[str, Any]) -> dict[str, Any]:
-    """The configuration, with the replicas and the room that a stream has if these are more: somebody meant it."""
+def as_may_be(config: dict[str, Any], existing: dict[str, Any]) -> dict[str, Any]:
+    """The configuration to which a stream may be changed.
+
+    It has the replicas and the room that it has, if these are more: somebody meant it. How a stream is written cannot
+    be changed, so that stays.
+    """
     rooms = (config["max_bytes"], existing["max_bytes"])
-    return {
+    changed = {
         **config,
         "num_replicas": max(config["num_replicas"], existing["num_replicas"]),
         "max_bytes": UNLIMITED if UNLIMITED in rooms else max(rooms),
     }
+    changed.pop("persist_mode", None)
+    if "persist_mode" in existing:
+        changed["persist_mode"] = existing["persist_mode"]
+    return changed
 
 
 async def ensure_consumer(connection: Transport, subjects: Subjects, consumer: Consumer) -> None:

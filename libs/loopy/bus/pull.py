@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 import msgspec
-from nats.aio.msg import Msg
-from nats.js.api import Header
 
-from loopy.bus.connection import unsubscribe
+from loopy.bus.subscriptions import unsubscribe
 from loopy.bus.transport import Subscription, Transport
+from loopy.bus.wire import DESCRIPTION, STATUS, Arrived
 
 EXPIRES_S = 5
 HEARTBEAT_S = 1
@@ -16,6 +15,7 @@ MISSED_HEARTBEATS = 3
 LARGEST_BATCH = 256
 SIGNS_OF_LIFE = ("100", "408")
 ACK_PREFIX = "$JS.ACK."
+LAST_DELIVERED = "Nats-Last-Consumer"
 
 
 class _Request(msgspec.Struct):
@@ -29,11 +29,13 @@ class Pull:
 
     A request is answered by messages and, when the server gives it up, by a status; both can be lost with the
     connection, so after a reconnect or three missed heartbeats all requests are taken for lost and made anew.
-    `refusal` is the last status that was not a time-out: the consumer was deleted, or there is none.
+    `refusal` is the last status that was not a time-out: the consumer was deleted, or there is none. `delivered` is how
+    many messages the server says that it has sent so far: one may be lost on its way though the connection is not.
     """
 
-    def __init__(self, connection: Transport, stream: str, consumer: str, receive: Callable[[Msg], None]) -> None:
+    def __init__(self, connection: Transport, stream: str, consumer: str, receive: Callable[[Arrived], None]) -> None:
         self.refusal = ""
+        self.delivered = 0
         self._connection = connection
         self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._receive = receive
@@ -51,9 +53,9 @@ class Pull:
         """Begin to ask for as many messages as `room()` says fit at any time. BusError."""
         self._room = room
         self._subscription = await self._connection.subscribe(f"{self._inbox}.*", self._on_message)
-        await self.top_up()
+        self.top_up()
 
-    async def top_up(self) -> None:
+    def top_up(self) -> None:
         """Ask for more when half of the room is free, or when nothing is asked for."""
         room = min(self._room(), LARGEST_BATCH)
         missing = room - self._asked
@@ -63,7 +65,7 @@ class Pull:
             self._heard = _now()
         self._asked += missing
         self._number += 1
-        await self._connection.send(self._api, msgspec.json.encode(_Request(missing)), f"{self._inbox}.{self._number}")
+        self._connection.send(self._api, msgspec.json.encode(_Request(missing)), f"{self._inbox}.{self._number}")
 
     @property
     def interrupted(self) -> bool:
@@ -83,7 +85,7 @@ class Pull:
                 await self._connection.unanswered(self._heard)
             self._generation = self._connection.generation
             self._forget()
-        await self.top_up()
+        self.top_up()
 
     async def stop(self) -> None:
         """Ask for nothing more; what the server had sent is still received before this returns."""
@@ -95,21 +97,24 @@ class Pull:
         self._asked = 0
         self._oldest = self._number + 1
 
-    async def _on_message(self, message: Msg) -> None:
+    def _on_message(self, message: Arrived) -> None:
         self._heard = _now()
         if message.reply.startswith(ACK_PREFIX):
             self._asked = max(0, self._asked - 1)
             self._refused_at = None
             self._receive(message)
         elif message.subject.startswith(self._inbox):
-            await self._on_status(message)
+            self._on_status(message)
 
-    async def _on_status(self, message: Msg) -> None:
-        headers = message.headers or {}
-        status = headers.get("Status", "")
+    def _on_status(self, message: Arrived) -> None:
+        headers = message.headers
+        status = headers.get(STATUS, "")
         number = message.subject.rpartition(".")[2]
         if status in SIGNS_OF_LIFE:
             self._refused_at = None
+        delivered = headers.get(LAST_DELIVERED, "")
+        if delivered.isdecimal():
+            self.delivered = int(delivered)
         if status == "100" or not number.isdecimal() or int(number) < self._oldest:
             return
         unserved = headers.get("Nats-Pending-Messages", "")
@@ -118,10 +123,10 @@ class Pull:
         else:
             self._forget()
         if status == "408":
-            await self.top_up()
+            self.top_up()
         else:
             self._refused_at = self._refused_at or _now()
-            description = headers.get(Header.DESCRIPTION, "").partition("\n")[0]
+            description = headers.get(DESCRIPTION, "")
             self.refusal = f"{status} {description}".strip()
 
 

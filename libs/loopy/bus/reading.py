@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from nats.aio.msg import Msg
 
 from loopy.bus.cursor import Cursor, CursorLost
 from loopy.bus.errors import Unavailable
@@ -15,6 +14,7 @@ from loopy.bus.retrying import patiently
 from loopy.bus.streams import Stream, stream_name
 from loopy.bus.subjects import Subjects
 from loopy.bus.transport import Transport
+from loopy.bus.wire import STATUS, Arrived
 
 # The statuses that end a look-up: all there is was sent, there is nothing, there is more than one answer may hold.
 TOO_MANY = "413"
@@ -36,7 +36,7 @@ class Reader:
     async def last_each(self, stream: Stream, filters: Sequence[str]) -> list[Message]:
         """The newest message of every subject that matches, by sequence."""
         *found, end = await self._lookup(stream, {"multi_last": list(filters)}, _is_status)
-        status, more = _status(end), (end.headers or {}).get("Nats-Num-Pending", "0")
+        status, more = _status(end), end.headers.get("Nats-Num-Pending", "0")
         if status == TOO_MANY or more != "0":
             return await self._last_of_many(stream, filters)
         return sorted((looked_up(answer, stream.name) for answer in found), key=lambda message: message.sequence)
@@ -104,11 +104,11 @@ class Reader:
             finally:
                 await cursor.close()
 
-    async def _lookup(self, stream: Stream, body: dict[str, Any], ended: Callable[[Msg], bool]) -> list[Msg]:
+    async def _lookup(self, stream: Stream, body: dict[str, Any], ended: Callable[[Arrived], bool]) -> list[Arrived]:
         call = f"$JS.API.DIRECT.GET.{stream_name(self._subjects, stream)}"
         request = msgspec.json.encode(body)
 
-        async def attempt() -> list[Msg]:
+        async def attempt() -> list[Arrived]:
             answers = await self._connection.converse(call, request, ended)
             if not _is_stored(answers[-1]) and _status(answers[-1]) not in COMPLETE:
                 raise Unavailable(f"{call} answers with status {_status(answers[-1]) or 'unknown'}")
@@ -117,14 +117,14 @@ class Reader:
         return await patiently(self._connection, attempt)
 
 
-def _is_stored(answer: Msg) -> bool:
+def _is_stored(answer: Arrived) -> bool:
     """Whether an answer is a message of the stream; else it is a status that says why there is none."""
-    return "Nats-Sequence" in (answer.headers or {})
+    return "Nats-Sequence" in answer.headers
 
 
-def _status(answer: Msg) -> str:
-    return (answer.headers or {}).get("Status", "")
+def _status(answer: Arrived) -> str:
+    return answer.headers.get(STATUS, "")
 
 
-def _is_status(answer: Msg) -> bool:
+def _is_status(answer: Arrived) -> bool:
     return not _is_stored(answer)

@@ -27,7 +27,8 @@ async def patiently(connection: Transport, attempt: Callable[[], Awaitable[T]], 
     """
     delay, tries = FIRST_DELAY_S, 0
     while True:
-        await connection.ready()
+        if not connection.connected:
+            await connection.ready()
         try:
             return await attempt()
         except StreamFull as error:

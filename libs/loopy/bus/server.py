@@ -9,6 +9,7 @@ import secrets
 from pathlib import Path
 
 from loopy.bus.child import Child, ServerError
+from loopy.bus.streams import Durability
 
 __all__ = ["EmbeddedServer", "ServerError", "StoreInUse"]
 
@@ -31,25 +32,26 @@ class StoreInUse(ServerError):
 class EmbeddedServer:
     """nats-server on a store of our own, restarted on the same port when it dies."""
 
-    def __init__(self, store: Path, token: str, lock: int, child: Child) -> None:
+    def __init__(self, store: Path, token: str, lock: int, child: Child, durability: Durability) -> None:
         self._store = store
         self._token = token
         self._lock = lock
         self._child = child
+        self._durability: Durability = durability
         self._supervision = asyncio.create_task(self._supervise())
 
     @classmethod
-    async def start(cls, store: Path) -> "EmbeddedServer":
+    async def start(cls, store: Path, durability: Durability = "process") -> "EmbeddedServer":
         """Start a server whose data lies in `store`, a directory that is made if need be. ServerError, StoreInUse."""
         store, lock = _prepare(store)
         token = secrets.token_urlsafe(24)
         try:
             await _take(lock, store)
-            child = await Child.start(store, token, -1, lock)
+            child = await Child.start(store, token, -1, lock, durability)
         except BaseException:
             os.close(lock)
             raise
-        return cls(store, token, lock, child)
+        return cls(store, token, lock, child, durability)
 
     @property
     def url(self) -> str:
@@ -95,7 +97,7 @@ class EmbeddedServer:
             raise self._given_up("it died or did not start")
         await asyncio.sleep(FIRST_RESTART_DELAY_S * 2 ** (quick_deaths - 1))
         try:
-            self._child = await Child.start(self._store, self._token, self._child.port, self._lock)
+            self._child = await Child.start(self._store, self._token, self._child.port, self._lock, self._durability)
         except ServerError as error:
             _log.exception("server.restart_failed", exc_info=error)
             if quick_deaths == MOST_QUICK_DEATHS:

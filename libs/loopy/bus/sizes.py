@@ -12,7 +12,9 @@ RESERVED_BYTES = 8192
 
 def check_size(subject: str, payload: bytes, headers: dict[str, str], limit: int) -> None:
     """MessageTooLarge before the server would close the connection over it; `limit` is its `max_payload`."""
-    header_bytes = 12 + sum(len(key) + len(value.encode()) + 4 for key, value in headers.items())
+    header_bytes = 12
+    for key, value in headers.items():
+        header_bytes += len(key) + 4 + (len(value) if value.isascii() else len(value.encode()))
     if len(subject) > SUBJECT_BYTES:
         raise MessageTooLarge(f"{subject[:60]}…", "subject", len(subject), SUBJECT_BYTES)
     if header_bytes > HEADER_BYTES:

@@ -7,7 +7,7 @@ import msgspec
 
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_plan, record_message
-from loopy.bus.journal import read_before, read_run
+from loopy.bus.journal import find_run, read_before
 from loopy.bus.messages import Message, Outgoing, Stored
 from loopy.bus.streams import PLANS, RUNS
 from loopy.bus.undecodable import Undecodable
@@ -35,9 +35,10 @@ async def steer_run(bus: Bus, run: str, asked: Asked, now: datetime) -> SteerRes
     ended, or had failed, say, is of no effect: that is told as the refusal that it comes to.
     """
     for _ in range(TRIES):
-        state = await read_run(bus, run)
-        if state is None:
+        found = await find_run(bus, run)
+        if found is None:
             return SteerResult(run, refused=Refused("there is no such run"))
+        state = found.state
         plan = await run_plan(bus, state)
         record = steer(plan, state, asked, now)
         if isinstance(record, Refused):

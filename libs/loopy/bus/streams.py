@@ -7,7 +7,7 @@ relieved of runs that have ended. Consumers only trigger; no correctness depends
 of duplicates. What a consumer selects it selects below `replay`, too: there lie dead letters that were put back for it.
 """
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,8 @@ KEEP_S = 90 * DAY_S
 DELIVERIES_KEEP_S = 7 * DAY_S
 ARCHIVES_KEEP_S = 365 * DAY_S
 MIB = 1 << 20
+# What an acknowledged message survives: the death of any process, or the loss of the machine's power as well.
+Durability: TypeAlias = Literal["process", "power-loss"]
 UNLIMITED = -1
 FOR_EVER = 0
 ACK_WAIT_S = 30
@@ -94,13 +96,19 @@ def executor_consumer(pool: str) -> Consumer:
     return Consumer(f"executor-{pool}", "ATTEMPT", (f"attempt.{pool}", f"replay.attempt.{pool}"), EXECUTOR_ACK_WAIT_S)
 
 
+# What follows from facts is not awaited on the disk, where facts are: each would cost as much as a fact does.
+_WRITTEN_SOON = (ATTEMPTS, LEASES)
+
+
 def stream_name(subjects: Subjects, stream: Stream | str) -> str:
     """The stream's name on the server: it contains the namespace."""
     name = stream if isinstance(stream, str) else stream.name
     return f"{subjects.namespace.upper()}_{name}"
 
 
-def stream_config(subjects: Subjects, stream: Stream, replicas: int = 1) -> dict[str, Any]:
+def stream_config(
+    subjects: Subjects, stream: Stream, replicas: int = 1, durability: Durability = "process"
+) -> dict[str, Any]:
     """The stream's configuration, as the JetStream API takes it."""
     config: dict[str, Any] = {
         "name": stream_name(subjects, stream),
@@ -115,6 +123,8 @@ def stream_config(subjects: Subjects, stream: Stream, replicas: int = 1) -> dict
         "duplicate_window": 120 * 1_000_000_000,
         **stream.options,
     }
+    if durability == "power-loss" and replicas == 1 and stream in _WRITTEN_SOON:
+        config["persist_mode"] = "async"
     if stream is EVENTS:
         config["republish"] = {"src": subjects.under("evt", ">"), "dest": subjects.under("tap", "evt", ">")}
     return config

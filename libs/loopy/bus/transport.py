@@ -1,9 +1,9 @@
 """What the bus needs of a connection to JetStream: a real one has it (`connection`), and one in memory (`memory`)."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Protocol
 
-from nats.aio.msg import Msg
+from loopy.bus.wire import Arrived
 
 
 class Subscription(Protocol):
@@ -58,8 +58,8 @@ class Transport(Protocol):
         ...
 
     async def converse(
-        self, subject: str, payload: bytes, ended: Callable[[Msg], bool], headers: dict[str, str] | None = None
-    ) -> list[Msg]:
+        self, subject: str, payload: bytes, ended: Callable[[Arrived], bool], headers: dict[str, str] | None = None
+    ) -> list[Arrived]:
         """One try of one request, and all its answers up to the one that ends it. Unavailable, BusError."""
         ...
 
@@ -71,7 +71,7 @@ class Transport(Protocol):
         """One call of the JetStream API, such as `STREAM.INFO.LOOPY_EVT`. ApiRefused, Unavailable."""
         ...
 
-    async def send(self, subject: str, payload: bytes, reply: str = "") -> None:
+    def send(self, subject: str, payload: bytes, reply: str = "") -> None:
         """Publish without an answer: acks, pulls. What cannot be sent is lost; its loss is made good elsewhere."""
         ...
 
@@ -79,10 +79,10 @@ class Transport(Protocol):
         """A subject of this connection's own, for answers."""
         ...
 
-    async def subscribe(self, subject: str, receive: Callable[[Msg], Awaitable[None]]) -> Subscription:
+    async def subscribe(self, subject: str, receive: Callable[[Arrived], None]) -> Subscription:
         """Have `receive` called with every message of a subject; survives reconnects. BusError."""
         ...
 
-    def messages(self, subject: str) -> AsyncGenerator[Msg]:
+    def messages(self, subject: str) -> AsyncGenerator[Arrived]:
         """Every message of a subject from now on; ends when the connection is closed. BusError."""
         ...

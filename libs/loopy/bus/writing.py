@@ -2,8 +2,6 @@
 
 import re
 
-import msgspec
-
 from loopy.bus.api import check_reply
 from loopy.bus.errors import ApiRefused
 from loopy.bus.messages import Message, Outgoing, Stored
@@ -16,10 +14,6 @@ EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
 WRONG_SEQUENCE = 10071
 NOT_THERE = (10043, 10057)  # deleted before, or never stored
 _SEQUENCE = re.compile(r"\d+$")
-
-
-class _PubAck(msgspec.Struct):
-    seq: int
 
 
 async def publish_once(connection: Transport, message: Outgoing, *, wait_for_room: bool = True) -> Stored:
@@ -72,10 +66,6 @@ async def _publish(
 
     async def attempt() -> Stored:
         reply = await connection.request(subject, payload, headers)
-        check_reply(reply, f"publishing {subject}")
-        return Stored(_decode_ack(reply).seq, first=True)
+        return Stored(check_reply(reply, f"publishing {subject}"), first=True)
 
     return await patiently(connection, attempt, wait_for_room=wait_for_room)
-
-
-_decode_ack = msgspec.json.Decoder(_PubAck).decode

@@ -142,6 +142,10 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
         help="when ready, post FILE to the webhook at PATH; may be repeated",
     )  # fmt: skip
     parser.add_argument("--once", action="store_true", help="end when the cascades of --deliver are done")
+    parser.add_argument(
+        "--durability", choices=("process", "power-loss"),
+        help="what an acknowledged message survives on the server that is started (or LOOPY_DURABILITY)",
+    )  # fmt: skip
 
 
 def serve_arguments(parser: argparse.ArgumentParser) -> None:

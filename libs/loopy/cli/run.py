@@ -81,6 +81,7 @@ def _settings(args: argparse.Namespace, project: Path, plan: "Plan") -> "Setting
             host=args.host,
             port=args.port,
             rehearse=args.rehearse or None,
+            durability=args.durability,
             nats_wait_s=0,
         )
     except CannotStart as error:
@@ -123,7 +124,7 @@ async def _with_server(project: Path, settings: "Settings", stopping: asyncio.Ev
         yield settings
         return
     try:
-        server = await EmbeddedServer.start(project / STATE / "store")
+        server = await EmbeddedServer.start(project / STATE / "store", settings.durability)
     except ServerError as error:
         raise CommandError(str(error), "`loopy doctor` checks the server, or name another with --nats URL") from None
     gone = asyncio.create_task(server.wait())

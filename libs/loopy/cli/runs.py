@@ -141,7 +141,7 @@ def _row(summary: "RunSummary", short_id: str) -> Line:
 
 
 async def _show(args: argparse.Namespace, address: Address) -> int:
-    from loopy.bus.journal import find_run, read_cascade, read_steering
+    from loopy.bus.journal import find_run, read_cascade
 
     async with connected(address, "runs") as bus:
         identity = await resolved(bus, args.ids[0])
@@ -150,13 +150,12 @@ async def _show(args: argparse.Namespace, address: Address) -> int:
             raise CommandError(f"there is no run {args.ids[0]}", "`loopy runs` lists them")
         state, started = found.state, found.state.started
         cascade = await read_cascade(bus, started.event.cascade, found.routed)
-        steered = await read_steering(bus, identity)
     member = next((member for member in cascade.runs if member.run == identity), None)
     if args.json:
         about = {"run": member, "event": started.event, "attempts": _attempts(state), "archived_at": found.archived_at}
-        print_json({**about, "steering": steered})
+        print_json({**about, "steering": found.steering})
     else:
-        _print_run(stdout_screen(), state, member, steered)
+        _print_run(stdout_screen(), state, member, found.steering)
         if found.archived_at is not None:
             stdout_screen().lines(_archived_lines(found.archived_at, found.left_out))
     return OK

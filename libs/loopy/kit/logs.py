@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+import msgspec
+
 from loopy.kit.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,10 +24,15 @@ _SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|API_?KEY)$")
 
 
 def configure_logs(
-    settings: Settings, *, environment: Mapping[str, str] = os.environ, stream: TextIO | None = None
+    settings: Settings,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    stream: TextIO | None = None,
+    for_good: bool = False,
 ) -> None:
     """Send this process's log lines to `stream` (stderr by default) as the settings say.
 
+    `for_good` when the process never does so again: each logger then remembers it, instead of asking at each line.
     The settings' secrets never show, nor what the environment holds under a name that ends like one of a secret.
     """
     import structlog
@@ -37,13 +44,13 @@ def configure_logs(
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if human
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(_json)
     )
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=for_good,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -53,6 +60,11 @@ def configure_logs(
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.INFO), force=True)
+
+
+def _json(line: Mapping[str, Any], **_: Any) -> str:
+    """A line as JSON; `Redaction` has left nothing in it but plain data. The signature is structlog's."""
+    return msgspec.json.encode(line).decode()
 
 
 def secrets_of(environment: Mapping[str, str]) -> set[str]:

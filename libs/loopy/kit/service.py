@@ -124,7 +124,11 @@ async def _provision(hosts: Sequence[Host], plan: Plan) -> None:
     """Make the streams and consumers be on the server; any connection will do."""
     for host in hosts[:1]:
         try:
-            await host.bus.provision(replicas=host.settings.replicas, pools=_pools(plan, host.settings))
+            await host.bus.provision(
+                replicas=host.settings.replicas,
+                pools=_pools(plan, host.settings),
+                durability=host.settings.durability,
+            )
         except BusError as error:
             raise CannotStart(str(error)) from None
 

@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from loopy.bus.claims import ValueLimits
+from loopy.bus.streams import Durability
 from loopy.bus.subjects import DEFAULT_NAMESPACE, NAMESPACE
 from loopy.kit.errors import CannotStart
-from loopy.kit.secret import Secret, from_file
+from loopy.kit.secret import Secret
+from loopy.kit.variables import converted, from_environment, told, variable
 
-PREFIX = "LOOPY_"
 MIB = 1 << 20
 DAY_S = 86_400
 _CREDENTIALS = re.compile(r"//([^@/\s]+)@")
@@ -140,6 +141,16 @@ class Settings(msgspec.Struct, frozen=True):
             le=60,
         ),
     ] = 30
+    durability: Annotated[
+        Durability,
+        _says(
+            "be process or power-loss",
+            "What an acknowledged message survives: the death of every process and of the NATS server (`process`), or "
+            "the loss of the machine's power too (`power-loss`), which costs a write to the disk for each fact. It "
+            "rules the server that `loopy run` starts, and how streams are made; a server of your own needs "
+            "`sync_interval: always` for it.",
+        ),
+    ] = "process"
     nats_wait_s: Annotated[
         float,
         _says(
@@ -236,10 +247,10 @@ def read_settings(
     for field in msgspec.structs.fields(Settings):
         raw: Any = overrides.get(field.name)
         if raw is None:
-            raw = _from_environment(environment, field, problems)
+            raw = from_environment(environment, field, problems)
         if raw is None and field.name == "namespace":
             raw = project_namespace
-        value = UNSET if raw is None else _converted(field, raw, problems)
+        value = UNSET if raw is None else converted(field, raw, problems)
         if value is not UNSET:
             values[field.name] = value
         elif field.required and raw is None:
@@ -247,48 +258,3 @@ def read_settings(
     if problems:
         raise SettingsError(problems)
     return Settings(**values)
-
-
-def variable(field: msgspec.structs.FieldInfo) -> str:
-    """The environment variable of a field of `Settings`."""
-    return PREFIX + field.name.upper()
-
-
-def told(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
-    """What is told of a field: `must`, `secret`, and its `description`."""
-    meta = next(part for part in field.type.__metadata__ if isinstance(part, Meta))
-    return {**(meta.extra or {}), "description": meta.description}
-
-
-def _from_environment(
-    environment: Mapping[str, str], field: msgspec.structs.FieldInfo, problems: list[str]
-) -> str | None:
-    name = variable(field)
-    text, file = environment.get(name) or None, environment.get(f"{name}_FILE") or None
-    if not told(field)["secret"] or file is None:
-        return text
-    if text is not None:
-        problems.append(f"{name} and {name}_FILE are both set: leave one of them out")
-        return text
-    return from_file(f"{name}_FILE", file, problems)
-
-
-def _converted(field: msgspec.structs.FieldInfo, raw: Any, problems: list[str]) -> Any | UnsetType:
-    """The value of a field, or UNSET with a problem told. What is secret is not repeated."""
-    about = told(field)
-    try:
-        if field.name == "token":
-            return _token(raw)
-        return msgspec.convert(raw, field.type, strict=False)
-    except ValueError:
-        shown = "" if about["secret"] else f", not {raw!r}"
-        problems.append(f"{variable(field)} must {about['must']}{shown}")
-        return UNSET
-
-
-def _token(raw: str | Secret) -> Secret:
-    """A token that fits into a header as it is."""
-    text = raw.reveal() if isinstance(raw, Secret) else raw
-    if not (text.isascii() and text.isprintable()) or " " in text:
-        raise ValueError
-    return Secret(text)

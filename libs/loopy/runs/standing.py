@@ -35,12 +35,12 @@ class Standing(Enum):
     @property
     def is_skipped(self) -> bool:
         """The step is not to run, and that is no failure."""
-        return self in (Standing.SKIPPED_BY_WHEN, Standing.SKIPPED_BY_PREDECESSORS)
+        return self is Standing.SKIPPED_BY_WHEN or self is Standing.SKIPPED_BY_PREDECESSORS
 
     @property
     def is_settled(self) -> bool:
         """Nothing more happens to the step."""
-        return self not in (Standing.WAITING, Standing.READY)
+        return self is not Standing.WAITING and self is not Standing.READY
 
 
 class StepStanding(msgspec.Struct, frozen=True):
@@ -56,11 +56,14 @@ class StepStanding(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+_BLOCKED, _WAITING = StepStanding(Standing.BLOCKED), StepStanding(Standing.WAITING)
+
+
 def standings(workflow: Workflow, state: RunState) -> dict[str, StepStanding]:
     """Where every step stands, in the order of the plan (each after all that it depends on)."""
     known: dict[str, StepStanding] = {}
     if state.started is None:
-        return {step.name: StepStanding(Standing.WAITING) for step in workflow.steps}
+        return {step.name: _WAITING for step in workflow.steps}
     event = state.started.event.data
     for step in workflow.steps:
         known[step.name] = _standing(step, state.step(step.name), event, known)
@@ -119,13 +122,21 @@ def spent(results: tuple[Result, ...]) -> Spent:
 
 
 def _standing(step: Step, facts: StepState, event: Data, known: Mapping[str, StepStanding]) -> StepStanding:
-    before = [known[name].standing for name in step.after]
-    if any(other in (Standing.FAILED, Standing.BLOCKED) for other in before):
-        return StepStanding(Standing.BLOCKED)
-    if any(not other.is_settled for other in before):
-        return StepStanding(Standing.WAITING)
+    waits, skipped = False, bool(step.after)
+    for name in step.after:
+        match known[name].standing:
+            case Standing.FAILED | Standing.BLOCKED:
+                return _BLOCKED
+            case Standing.WAITING | Standing.READY:
+                waits = True
+            case Standing.SUCCEEDED:
+                skipped = False
+            case Standing.SKIPPED_BY_WHEN | Standing.SKIPPED_BY_PREDECESSORS:
+                pass
+    if waits:
+        return _WAITING
     inputs = _inputs(step, facts, known)
-    if before and all(other.is_skipped for other in before):
+    if skipped:
         return StepStanding(Standing.SKIPPED_BY_PREDECESSORS, inputs)
     return _called_for(step, amended(event, facts, "event"), inputs) or _by_results(step, facts, inputs)
 

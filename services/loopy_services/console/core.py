@@ -173,7 +173,8 @@ def is_run_id(text: str) -> bool:
 
 def shown_run(found: Recorded) -> dict[str, Any]:
     """A run with its facts; `archived_at` is null while its own messages are there."""
-    return msgspec.structs.asdict(found.state) | {"archived_at": found.archived_at, "left_out": found.left_out}
+    about = {"archived_at": found.archived_at, "left_out": found.left_out, "steering": found.steering}
+    return msgspec.structs.asdict(found.state) | about
 
 
 def shown_delivery(delivery: Delivery) -> dict[str, Any]:

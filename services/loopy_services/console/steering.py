@@ -54,7 +54,7 @@ class SteeringRoutes:
     def _one(self, action: str) -> Callable[[AnyRequest], Awaitable[Answer]]:
         async def steer(request: AnyRequest) -> Answer:
             run, asked = request.path_params["run"], core.asked_of(action, await given(request))
-            known = core.is_run_id(run) and await within(journal.read_run(self._bus, run)) is not None
+            known = core.is_run_id(run) and await within(journal.find_run(self._bus, run)) is not None
             if not known:
                 raise Problem(404, "no run has this id")
             result = await self._steered(run, asked)

@@ -1,8 +1,7 @@
 """One attempt, executed: its sandbox opened, its agent run under the wall clock, its answer held against the types."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from loopy.agents.harness import Assignment, Harness, HarnessError
@@ -65,15 +64,14 @@ class Execution:
         except SandboxError as error:
             raise HarnessError("cannot_start", str(error), retryable=error.retryable) from error
 
-    @asynccontextmanager
-    async def _opened(self, assignment: Assignment, sandbox: Sandbox | None) -> AsyncIterator[SandboxSession | None]:
+    def _opened(
+        self, assignment: Assignment, sandbox: Sandbox | None
+    ) -> AbstractAsyncContextManager[SandboxSession | None]:
         if sandbox is None:
-            yield None
-            return
+            return nullcontext()
         attempt, step = assignment.attempt, assignment.step
         placement = Placement(attempt.run, step.name, attempt.attempt, step.workspace)
-        async with self._providers.get(sandbox.provider).open(sandbox, placement) as session:
-            yield session
+        return self._providers.get(sandbox.provider).open(sandbox, placement)
 
 
 def _without_secrets(error: HarnessError, session: SandboxSession | None) -> HarnessError:

@@ -37,23 +37,17 @@ class Holding:
         A process that stood still may have lost its lease without having noticed: so what comes late is not given
         before the lease is known to be held.
         """
-        working, keeping = asyncio.ensure_future(work), asyncio.ensure_future(self._keep())
+        working = asyncio.ensure_future(work)
         try:
-            await asyncio.wait((working, keeping), return_when=asyncio.FIRST_COMPLETED)
-            if keeping.done():
-                keeping.result()
-            if self._lease.overdue:
-                await self._confirm()
+            while not working.done() or self._lease.overdue:
+                await asyncio.wait((working,), timeout=self._every_s)
+                if not working.done() or self._lease.overdue:
+                    await self._confirm()
             return working.result()
         finally:
-            for task in (working, keeping):
-                task.cancel()
-            await asyncio.gather(working, keeping, return_exceptions=True)
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(self._every_s)
-            await self._confirm()
+            if not working.done():
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
 
     async def _confirm(self) -> None:
         if not await self._lease.renew():

@@ -50,9 +50,10 @@ class Forsaken:
         newest = max((fact.sequence for fact in journal), default=0)
         if newest < failure.sequence:
             return not journal  # a replica answered that lags; or all of it was deleted since
-        end = ending(fold(run, readable_facts(subjects, journal)), now, self._keep)
-        if end is None:
-            return True
+        state = fold(run, readable_facts(subjects, journal))
+        end = ending(state, now, self._keep)
+        if end is None or state.failed is None or failure.subject != subjects.failed(run, state.failed.epoch):
+            return True  # it has ended, or was resumed; one that has failed anew since has its time from then on
         message = record_message(subjects, end)
         stored = await self._bus.publish_after(message, scope=subjects.journal(run), sequence=newest)
         if stored is not None:

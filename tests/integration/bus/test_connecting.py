@@ -10,8 +10,17 @@ import pytest
 
 from loopy.bus.client import Bus, BusError
 from loopy.bus.messages import Ack, Message, Outgoing, Verdict
-from loopy.bus.provisioning import ensure_stream, never_less
-from loopy.bus.streams import DISPATCHER_EVENTS, EVENTS, RUNS, stream_config
+from loopy.bus.provisioning import as_may_be, ensure_stream
+from loopy.bus.streams import (
+    ATTEMPTS,
+    DISPATCHER_EVENTS,
+    EVENTS,
+    LEASES,
+    RUNS,
+    Durability,
+    stream_config,
+    stream_name,
+)
 from loopy.bus.subjects import Subjects
 from tests.support.nats_server import NatsServer
 from tests.support.waiting import wait_until
@@ -124,8 +133,8 @@ async def test_a_stream_is_brought_up_to_date_and_what_cannot_be_changed_is_told
 
 def test_a_service_that_knows_of_one_server_leaves_a_stream_its_three_replicas() -> None:
     config = stream_config(Subjects(), EVENTS, replicas=1)
-    assert never_less(config, {**config, "num_replicas": 3}) == {**config, "num_replicas": 3}
-    assert never_less({**config, "num_replicas": 3}, config)["num_replicas"] == 3
+    assert as_may_be(config, {**config, "num_replicas": 3}) == {**config, "num_replicas": 3}
+    assert as_may_be({**config, "num_replicas": 3}, config)["num_replicas"] == 3
 
 
 @pytest.mark.parametrize(
@@ -133,7 +142,23 @@ def test_a_service_that_knows_of_one_server_leaves_a_stream_its_three_replicas()
 )
 def test_a_stream_keeps_the_room_that_an_operator_gave_it(existing: int, kept: int) -> None:
     config = stream_config(Subjects(), EVENTS)
-    assert never_less(config, {**config, "max_bytes": existing}) == {**config, "max_bytes": kept}
+    assert as_may_be(config, {**config, "max_bytes": existing}) == {**config, "max_bytes": kept}
+
+
+@pytest.mark.parametrize(("first", "then"), [("process", "power-loss"), ("power-loss", "process")])
+async def test_a_stream_stays_written_as_it_was_made(
+    first: Durability, then: Durability, nats_url: str, namespace: str
+) -> None:
+    bus = await Bus.connect(nats_url, namespace=namespace, name="test")
+    await bus.provision(durability=first)
+    await bus.provision(durability=then)
+    modes = {}
+    for stream in (RUNS, ATTEMPTS, LEASES):
+        info = await bus._connection.api(f"STREAM.INFO.{stream_name(bus.subjects, stream)}", {})
+        modes[stream.name] = info["config"].get("persist_mode")
+    soon = "async" if first == "power-loss" else None
+    assert modes == {"RUN": None, "ATTEMPT": soon, "LEASE": soon}
+    await bus.close()
 
 
 async def test_two_namespaces_of_one_server_do_not_meet(bus: Bus, nats_url: str, namespace: str) -> None:

@@ -153,7 +153,7 @@ async def test_closing_while_the_server_is_gone_is_no_error(server: NatsServer) 
     server.kill()
     await wait_until(lambda: not bus.connected)
     publishing = asyncio.create_task(bus.publish_once(Outgoing(bus.subjects.event("A", "1"), b"{}")))
-    await bus._connection.send("unsent", b"x")
+    bus._connection.send("unsent", b"x")
     await bus.close()
     with pytest.raises(BusError, match="closed"):
         await publishing

@@ -13,7 +13,7 @@ import pytest
 from loopy.bus.client import Bus
 from loopy.bus.messages import Outgoing
 from loopy.bus.server import EmbeddedServer, ServerError, StoreInUse
-from loopy.bus.streams import RUNS
+from loopy.bus.streams import RUNS, Durability
 from tests.support.waiting import wait_until
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
@@ -54,6 +54,18 @@ async def test_a_second_start_on_one_store_is_refused(tmp_path: Path) -> None:
     await server.stop()
     again = await EmbeddedServer.start(tmp_path / "store")
     await again.stop()
+
+
+@pytest.mark.parametrize(("durability", "interval"), [("process", "100ms"), ("power-loss", "always")])
+async def test_how_often_the_disk_is_waited_for_outlives_the_server(
+    durability: Durability, interval: str, tmp_path: Path
+) -> None:
+    server = await EmbeddedServer.start(tmp_path, durability)
+    first = server.pid
+    os.kill(first, signal.SIGKILL)
+    await wait_until(lambda: server.pid != first)
+    assert f'sync_interval: "{interval}"' in (tmp_path / "run" / "nats.conf").read_text()
+    await server.stop()
 
 
 async def test_data_outlives_the_server_and_a_killed_one_comes_back_on_its_port(tmp_path: Path) -> None:

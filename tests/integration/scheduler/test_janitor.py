@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import record_message
 from loopy.bus.journal import find_run, list_runs, read_cascade, read_run
 from loopy.bus.messages import Message, Outgoing, Stored
-from loopy.bus.streams import ARCHIVES, ATTEMPTS, BLOBS, LEASES, RUNS, STREAMS, TIMERS, stream_name
+from loopy.bus.streams import ARCHIVES, ATTEMPTS, BLOBS, LEASES, RUNS, STREAMS, TIMERS, Stream, stream_name
 from loopy.clock import SystemClock
 from loopy.runs.records import (
     AttemptFailed,
@@ -29,6 +29,7 @@ from loopy.runs.records import (
     RunResumed,
     RunStarted,
 )
+from loopy_services.scheduler.forsaken import Forsaken
 from loopy_services.scheduler.janitor import PORTION, Janitor
 from loopy_services.scheduler.keeping import PRESSED_AT, PRESSED_KEEP
 from tests.support.engine import ShiftedClock, serving
@@ -343,6 +344,24 @@ async def test_a_run_that_is_resumed_while_it_is_being_ended_goes_on(bus: Bus, m
 
     monkeypatch.setattr(bus, "publish_after", too_late)
     await Janitor(bus, IN_A_MONTH, KEEP).look()
+    assert "run end" not in await left_of(bus, run)
+
+
+async def test_a_run_that_failed_anew_after_it_was_resumed_is_not_ended_for_the_failure_before(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await a_failed_run(bus)
+    last_each = bus.last_each
+
+    async def fails_anew_meanwhile(stream: Stream, filters: Sequence[str]) -> list[Message]:
+        monkeypatch.undo()
+        await bus.publish_once(record_message(bus.subjects, RunResumed(run, "w", 1, AT, "me", "", ("b",))))
+        await bus.publish_once(record_message(bus.subjects, RunFailed(run, "w", 1, AT, "b", "no answer")))
+        return await last_each(stream, filters)
+
+    forsaken = Forsaken(bus, KEEP)
+    monkeypatch.setattr(bus, "last_each", fails_anew_meanwhile)
+    await forsaken.look(IN_A_MONTH.now())
     assert "run end" not in await left_of(bus, run)
 
 

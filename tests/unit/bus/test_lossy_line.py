@@ -52,3 +52,12 @@ async def test_a_publisher_whose_answer_was_lost_learns_that_its_message_is_stor
     _, lossy = await buses(Lossy(homeward="t.evt."))
     stored = await lossy.publish_once(Outgoing(lossy.subjects.event("A", "1"), b"mine"))
     assert (stored.sequence, stored.first) == (1, False)
+
+
+async def test_who_follows_a_stream_learns_of_what_was_dropped_though_nothing_comes_after_it() -> None:
+    perfect, lossy = await buses(Lossy(homeward="_INBOX_"))
+    await perfect.publish_once(Outgoing(perfect.subjects.event("A", "1"), b""))
+    following = lossy.read(EVENTS, [perfect.subjects.under("evt", ">")], follow=True)
+    async with asyncio.timeout(5):
+        assert (await anext(following)).sequence == 1
+    await following.aclose()

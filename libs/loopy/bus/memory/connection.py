@@ -4,22 +4,20 @@ import asyncio
 import itertools
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, Protocol, cast
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Protocol
 
 import msgspec
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from loopy.bus.api import check_reply
 from loopy.bus.connection import REQUEST_TIMEOUT_S
 from loopy.bus.errors import BusError, Unavailable
 from loopy.bus.memory.server import Answer, MemoryServer
 from loopy.bus.memory.wildcards import matches
+from loopy.bus.wire import Arrived
 
 INBOX = "_INBOX_"
 _SENDABLE = re.compile(r"[^\s]+")
-_NOBODY = cast("Client", None)  # our messages belong to no client of NATS
 
 
 class Line(Protocol):
@@ -49,18 +47,18 @@ class PerfectLine:
 class MemorySubscription:
     """What one subscription receives, one message after another, in the order in which they were sent."""
 
-    def __init__(self, subject: str, receive: Callable[[Msg], Awaitable[None]], end: Callable[[], None]) -> None:
+    def __init__(self, subject: str, receive: Callable[[Arrived], None], end: Callable[[], None]) -> None:
         self.subject = subject
         self._receive = receive
         self._end = end
-        self._under_way: deque[Msg] = deque()
-        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._under_way: deque[Arrived] = deque()
+        self._arrived: asyncio.Queue[Arrived] = asyncio.Queue()
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._unhandled = 0
         self._worker = asyncio.create_task(self._work())
 
-    def send(self, message: Msg, takes_s: float) -> None:
+    def send(self, message: Arrived, takes_s: float) -> None:
         """Have a message arrive after so long, or when all before it have arrived."""
         self._unhandled += 1
         self._quiet.clear()
@@ -88,7 +86,7 @@ class MemorySubscription:
 
     async def _work(self) -> None:
         while True:
-            await self._receive(await self._arrived.get())
+            self._receive(await self._arrived.get())
             self._unhandled -= 1
             if not self._unhandled:
                 self._quiet.set()
@@ -154,11 +152,11 @@ class MemoryConnection:
     async def request(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> bytes:
         """One request with one answer. Unavailable, BusError."""
         [answer] = await self.converse(subject, payload, lambda _: True, headers)
-        return bytes(answer.data)
+        return answer.data
 
     async def converse(
-        self, subject: str, payload: bytes, ended: Callable[[Msg], bool], headers: dict[str, str] | None = None
-    ) -> list[Msg]:
+        self, subject: str, payload: bytes, ended: Callable[[Arrived], bool], headers: dict[str, str] | None = None
+    ) -> list[Arrived]:
         """One request and all its answers. Unavailable, BusError."""
         self.check_open()
         if not _SENDABLE.fullmatch(subject):
@@ -168,7 +166,7 @@ class MemoryConnection:
         answers = await answered
         if not answers:
             raise Unavailable(f"nobody listens on {subject}")
-        return [Msg(_NOBODY, subject, "", answer.payload, answer.headers) for answer in answers]
+        return [Arrived.of(subject, "", answer.payload, answer.headers) for answer in answers]
 
     async def unanswered(self, since: float) -> None:
         """Nothing: a server in memory has no other beside it."""
@@ -180,7 +178,7 @@ class MemoryConnection:
         answer: dict[str, Any] = msgspec.json.decode(reply)
         return answer
 
-    async def send(self, subject: str, payload: bytes, reply: str = "") -> None:
+    def send(self, subject: str, payload: bytes, reply: str = "") -> None:
         """Publish without an answer; nothing when the connection is closed."""
         if self.connected:
             self._carry(subject, payload, {}, reply, None)
@@ -189,7 +187,7 @@ class MemoryConnection:
         """A subject of this connection's own."""
         return f"{INBOX}{self.name}.{next(self._inboxes)}"
 
-    async def subscribe(self, subject: str, receive: Callable[[Msg], Awaitable[None]]) -> MemorySubscription:
+    async def subscribe(self, subject: str, receive: Callable[[Arrived], None]) -> MemorySubscription:
         """Have `receive` called with every message of a subject."""
         self.check_open()
         key = f"{subject} {next(self._inboxes)}"
@@ -208,10 +206,10 @@ class MemoryConnection:
             self._server.watchers.append(watch)
         return subscription
 
-    async def messages(self, subject: str) -> AsyncGenerator[Msg]:
+    async def messages(self, subject: str) -> AsyncGenerator[Arrived]:
         """Every message of a subject from now on; ends when the connection is closed."""
-        received: asyncio.Queue[Msg] = asyncio.Queue()
-        subscription = await self.subscribe(subject, received.put)
+        received: asyncio.Queue[Arrived] = asyncio.Queue()
+        subscription = await self.subscribe(subject, received.put_nowait)
         closed = asyncio.ensure_future(self._closed.wait())
         try:
             while True:
@@ -240,7 +238,7 @@ class MemoryConnection:
     ) -> None:
         takes_s = self._line.homeward(subscription.subject)
         if takes_s is not None:
-            subscription.send(Msg(_NOBODY, subject, reply, payload, headers), takes_s)
+            subscription.send(Arrived.of(subject, reply, payload, headers), takes_s)
 
     def _carry(
         self,

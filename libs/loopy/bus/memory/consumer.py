@@ -232,7 +232,8 @@ class MemoryConsumer:
 
         def beat() -> None:
             if request.receiver.listens(request.inbox):
-                request.receiver.deliver(request.inbox, request.inbox, b"", {"Status": "100"}, "")
+                headers = {"Status": "100", "Nats-Last-Consumer": str(self._consumer_sequence)}
+                request.receiver.deliver(request.inbox, request.inbox, b"", headers, "")
                 request.heartbeat = _later(every_s, beat)
 
         request.heartbeat = _later(every_s, beat)
