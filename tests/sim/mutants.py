@@ -176,7 +176,7 @@ MUTANTS = (
         "limits of spend are not looked at",
         limits.nothing_begins_beyond_a_limit_of_spend,
         ((dispatcher_spending, "excess", lambda *_: None),),
-        likely=(16,),
+        likely=(12, 16),
     ),
     Mutant(
         "a scheduler counts from its start",
