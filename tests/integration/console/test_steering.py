@@ -5,13 +5,14 @@ from typing import Any
 import httpx
 import pytest
 
+from loopy.bus.archive import archive_message
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import plan_message
 from loopy.bus.journal import read_run
-from loopy.bus.streams import EVENTS
+from loopy.bus.streams import EVENTS, RUNS, stream_name
 from loopy.compiler.plan import EventTrigger, Plan, Step, Workflow
-from loopy.runs.records import Event, RunFailed
+from loopy.runs.records import Event, RunEnded, RunFailed
 from tests.integration.console.test_api import AT, PLAN, a_run, api, assert_problem, record
 from tests.support.services import services, settings_for
 from tests.support.waiting import wait_until
@@ -151,3 +152,16 @@ async def test_events_are_replayed_alone_and_by_the_runs_that_they_started(
     stored = [message async for message in bus.read(EVENTS, [bus.subjects.under("evt", ">")])]
     assert len(stored) == 5
     assert [message.headers.get("ce-replayof") for message in stored[2:]] == ["e0", "e0", "e1"]
+
+
+async def test_an_archived_run_has_ended_and_shows_who_steered_it(api: httpx.AsyncClient, bus: Bus) -> None:
+    run = await a_run(bus, 1, outcome=None)
+    await api.post(f"/api/runs/{run}/cancel?by=ada")
+    await record(bus, RunEnded(run, "triage", "cancelled", AT, by="ada"))
+    facts = await bus.last_each(RUNS, [bus.subjects.journal(run)])
+    await bus.publish_once(archive_message(bus.subjects, run, facts[-1].sequence, facts, bus.max_payload))
+    await bus._connection.api(f"STREAM.PURGE.{stream_name(bus.subjects, RUNS)}", {"filter": bus.subjects.journal(run)})
+    refused = assert_problem(await api.post(f"/api/runs/{run}/retry"), 409)
+    assert "it has ended (cancelled)" in refused["detail"]
+    assert [each["by"] for each in (await api.get(f"/api/runs/{run}")).json()["steering"]] == ["ada"]
+    assert await bus.last_each(RUNS, [bus.subjects.journal(run)]) == []
