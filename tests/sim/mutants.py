@@ -261,6 +261,7 @@ MUTANTS = (
             (decide, "evolve", faults.never_cancelled),
             (Steering, "is_cancelled", lambda *_: False),
         ),
+        likely=(364,),
     ),
     Mutant(
         "what is resumed is not asked for again",

@@ -7,6 +7,7 @@ nothing else.
 
 import asyncio
 import inspect
+import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -27,6 +28,7 @@ from loopy.kit.http import HttpServer
 from loopy.kit.metrics import UNMEASURED, Metrics
 from loopy.kit.operations import Operations
 from loopy.kit.settings import Settings
+from loopy.kit.tracing import UNTRACED, Tracer, open_tracer
 
 GROUP = "loopy.services"
 MARGIN_S = 5.0  # beyond the grace: for what a service does after its work has ended
@@ -45,6 +47,7 @@ class Host(msgspec.Struct, frozen=True):
     stopping: asyncio.Event
     is_ready: asyncio.Event
     metrics: Metrics = UNMEASURED
+    tracer: Tracer = UNTRACED
 
     @property
     def plan(self) -> Plan:
@@ -89,8 +92,10 @@ async def run_services(
             if bus is None:
                 return
             stack.push_async_callback(bus.close)
-            metrics = operations.metrics(name)
-            host = Host(name, settings, bus, project, current, SystemClock(), http, draining, asyncio.Event(), metrics)
+            metrics, tracer = operations.metrics(name), open_tracer(os.environ, name)
+            stack.push_async_callback(tracer.close)
+            clock, is_ready = SystemClock(), asyncio.Event()
+            host = Host(name, settings, bus, project, current, clock, http, draining, is_ready, metrics, tracer)
             hosts.append(host)
         operations.watch(hosts)
         await _provision(hosts, current.plan)

@@ -33,15 +33,19 @@ def attempt_span(run: str, step: str, epoch: int, attempt: int, event: Event) ->
     return Span(_trace(event), _span_id("attempt", run, step, str(epoch), str(attempt)), _run_id(run))
 
 
+def request_span(sensor: str, source_id: str, given: str | None, stored: str) -> Span:
+    """The span of a webhook's request: the one that its delivery was stored with, or one below what it came with."""
+    of = _TRACEPARENT.fullmatch(stored)
+    assert of is not None, stored
+    if given != stored:
+        return Span(of[1], of[2])
+    return Span(of[1], _span_id("request", sensor, source_id), of[2])
+
+
 def sense_span(sensor: str, source_id: str, traceparent: str | None) -> Span | None:
     """The span of a sensor's call for one delivery: below the request; None for a call that came with no trace."""
     found = _TRACEPARENT.fullmatch(traceparent or "")
     return Span(found[1], _span_id("sense", sensor, source_id), found[2]) if found else None
-
-
-def traceparent_of(span: Span) -> str:
-    """The span as a W3C `traceparent`, for whoever goes on with the trace."""
-    return f"00-{span.trace}-{span.id}-01"
 
 
 def _trace(event: Event) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import assert_never
 
 import msgspec
@@ -14,6 +15,7 @@ from loopy.bus.seal import Sealer
 from loopy.bus.streams import ATTEMPTS, EVENTS, RUNS
 from loopy.clock import Clock
 from loopy.kit.metrics import LIMIT_REFUSALS, RUNS_ENDED, UNMEASURED, Metrics
+from loopy.kit.tracing import UNTRACED, Tracer
 from loopy.runs.effects import (
     Effect,
     EndRun,
@@ -27,6 +29,7 @@ from loopy.runs.effects import (
 )
 from loopy.runs.records import RunEnded, RunFailed, RunStarted
 from loopy.runs.spending import Excess
+from loopy.runs.trace import run_span
 from loopy_services.dispatcher import core
 from loopy_services.dispatcher.slots import Slots
 from loopy_services.dispatcher.spending import Spending
@@ -37,13 +40,22 @@ log = structlog.get_logger()
 class Performer:
     """Publishes what must exist in a run."""
 
-    def __init__(self, bus: Bus, plans: PlanStore, sealer: Sealer, clock: Clock, metrics: Metrics = UNMEASURED) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        plans: PlanStore,
+        sealer: Sealer,
+        clock: Clock,
+        metrics: Metrics = UNMEASURED,
+        tracer: Tracer = UNTRACED,
+    ) -> None:
         self.slots = Slots(bus, plans, clock, metrics)
         self.spending = Spending(bus, plans)
         self._bus = bus
         self._sealer = sealer
         self._clock = clock
         self._metrics = metrics
+        self._tracer = tracer
 
     async def perform(
         self, started: RunStarted, effects: Sequence[Effect], alone: frozenset[str] = frozenset()
@@ -68,7 +80,7 @@ class Performer:
             case SkipStep() | PublishEvent() | StartTimer():
                 await self._bus.publish_once(core.message_of(self._bus.subjects, effect))
             case FailRun(failure=failure):
-                await self._fail(failure)
+                await self._fail(started, failure)
             case EndRun(end=end):
                 await self._end(started, end)
             case QueueRun():
@@ -105,10 +117,11 @@ class Performer:
         if (await self._bus.publish_once(record_message(self._bus.subjects, failure))).first:
             self._metrics.add(LIMIT_REFUSALS, reached.limit)
 
-    async def _fail(self, failure: RunFailed) -> None:
+    async def _fail(self, started: RunStarted, failure: RunFailed) -> None:
         if (await self._bus.publish_once(record_message(self._bus.subjects, failure))).first:
             self._metrics.add(RUNS_ENDED, failure.workflow, "failed")
             log.info("run.failed", run=failure.run, workflow=failure.workflow, step=failure.step, detail=failure.detail)
+            self._trace(started, failure.at, failed=f"failed at {failure.step}")
 
     async def _end(self, started: RunStarted, ended: RunEnded) -> None:
         """Record how the run ended, and mark the firing that it came from, if one."""
@@ -116,10 +129,17 @@ class Performer:
         if stored.first:
             self._metrics.add(RUNS_ENDED, ended.workflow, ended.outcome)
             log.info("run.ended", run=ended.run, workflow=ended.workflow, outcome=ended.outcome, detail=ended.detail)
+            self._trace(started, ended.at, failed="" if ended.outcome in ("succeeded", "skipped") else ended.outcome)
         mark = core.firing_mark(self._bus.subjects, started, ended)
         if mark is None or not (stored.first or await self._stands(ended)) or await self._newer_mark(mark.subject):
             return
         await self._bus.publish_once(mark)
+
+    def _trace(self, started: RunStarted, at: datetime, failed: str) -> None:
+        """Tell the span of a run that is over."""
+        span, name = run_span(started.run, started.event), f"run {started.workflow}"
+        event, cascade = started.event.id, started.event.cascade
+        self._tracer.tell(name, span, started.at, at, failed=failed, run=started.run, event=event, cascade=cascade)
 
     async def _stands(self, ended: RunEnded) -> bool:
         """Whether the end that is stored has the same outcome: another may have been first."""

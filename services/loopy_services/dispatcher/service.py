@@ -21,7 +21,7 @@ async def serve(host: Host) -> None:
     await plans.store()
     sealer, steering = await shared_sealer(bus), Steering(bus)
     await steering.load()
-    performer = Performer(bus, plans, sealer, host.clock, host.metrics)
+    performer = Performer(bus, plans, sealer, host.clock, host.metrics, host.tracer)
     await performer.spending.load()
     decider = RunDecider(bus, plans, performer, sealer, steering, host.clock)
     router = EventRouter(bus, plans, decider, host.clock, steering.control, host.metrics)

@@ -1,10 +1,12 @@
-"""What an executor counts: slots in use, and each attempt with its outcome, its time and its cost."""
+"""What an executor counts: slots in use, and each attempt with its outcome, its time and its cost. And its span."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from loopy.kit.metrics import ATTEMPT_SECONDS, ATTEMPTS, SLOTS_IN_USE, SPEND, Metrics
-from loopy.runs.records import AttemptFailed, AttemptSucceeded
+from loopy.kit.tracing import UNTRACED, Tracer
+from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
+from loopy.runs.trace import attempt_span
 
 
 @contextmanager
@@ -24,3 +26,20 @@ def count_attempt(metrics: Metrics, fact: AttemptSucceeded | AttemptFailed) -> N
     metrics.observe(ATTEMPT_SECONDS, max(0.0, (fact.at - fact.started_at).total_seconds()), fact.workflow, outcome)
     if fact.usage.spend_usd:
         metrics.add(SPEND, fact.workflow, by=fact.usage.spend_usd)
+
+
+def trace_attempt(tracer: Tracer, request: AttemptRequested, fact: AttemptSucceeded | AttemptFailed) -> None:
+    """Tell the span of an attempt, below its run's."""
+    if tracer is UNTRACED:
+        return
+    tracer.tell(
+        f"attempt {fact.workflow}/{fact.step}",
+        attempt_span(fact.run, fact.step, fact.epoch, fact.attempt, request.event),
+        fact.started_at,
+        fact.at,
+        failed=fact.reason if isinstance(fact, AttemptFailed) else "",
+        run=fact.run,
+        step=fact.step,
+        attempt=fact.attempt,
+        epoch=fact.epoch,
+    )

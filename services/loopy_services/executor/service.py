@@ -31,13 +31,14 @@ from loopy.compiler.plan import Plan
 from loopy.kit.current_plan import Take
 from loopy.kit.metrics import ATTEMPTS, SLOTS, UNMEASURED, Metrics
 from loopy.kit.service import Host
+from loopy.kit.tracing import UNTRACED, Tracer
 from loopy.runs.lateness import is_late
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from loopy.sandboxes.installed import Providers, installed_providers
 from loopy_services.executor import core
 from loopy_services.executor.execution import Execution
 from loopy_services.executor.holding import Holding, LeaseLost, Superseded
-from loopy_services.executor.measures import count_attempt, slot_in_use
+from loopy_services.executor.measures import count_attempt, slot_in_use, trace_attempt
 from loopy_services.executor.sweeper import Sweeper
 
 RELEASE_S = 1.0
@@ -59,6 +60,7 @@ class Executor:
         lease_s: int,
         steering: Steering,
         metrics: Metrics = UNMEASURED,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._name = name
         self._bus = bus
@@ -67,6 +69,7 @@ class Executor:
         self._clock = clock
         self._steering = steering
         self._metrics = metrics
+        self._tracer = tracer
         self._leases = Leases(bus, clock, name, lease_s)
 
     async def handle(self, message: Message) -> Verdict:
@@ -158,7 +161,7 @@ class Executor:
             log.warning("attempt.failed", reason=error.reason, detail=core.shortened(error.detail))
             return self._failure(taking, error)
         log.debug("attempt.succeeded")
-        count_attempt(self._metrics, fact)
+        self._note(request, fact)
         return success
 
     async def _give_up(self, request: AttemptRequested, lease: Lease, why: DeadLetter) -> DeadLetter:
@@ -171,8 +174,13 @@ class Executor:
     def _failure(self, taking: core.Taking, error: HarnessError) -> Outgoing:
         """The fact of an attempt that failed, ready to be published."""
         fact = core.failed(taking, self._clock.now(), error)
-        count_attempt(self._metrics, fact)
+        self._note(taking.request, fact)
         return self._message(fact)
+
+    def _note(self, request: AttemptRequested, fact: AttemptSucceeded | AttemptFailed) -> None:
+        """Count an attempt that has ended, and tell its span."""
+        count_attempt(self._metrics, fact)
+        trace_attempt(self._tracer, request, fact)
 
     def _message(self, fact: AttemptSucceeded | AttemptFailed) -> Outgoing:
         return record_message(self._bus.subjects, fact)
@@ -210,7 +218,9 @@ async def serve(host: Host) -> None:
     name = core.executor_name(socket.gethostname(), os.getpid(), secrets.token_hex(3))
     plans, steering = PlanStore(host.bus, host.plan), Steering(host.bus)
     await steering.load()
-    executor = Executor(name, host.bus, plans, execution, host.clock, host.settings.lease_s, steering, host.metrics)
+    executor = Executor(
+        name, host.bus, plans, execution, host.clock, host.settings.lease_s, steering, host.metrics, host.tracer
+    )
     host.metrics.add(SLOTS, by=host.settings.slots)
     if not rehearse:
         _prepare(host.plan, providers)

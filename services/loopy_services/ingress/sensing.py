@@ -1,5 +1,6 @@
 """Deliveries and due polls, given to their sensors; what these answer is published, what goes wrong is kept."""
 
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,8 @@ from loopy.bus.messages import Ack, Message, Outgoing, RetryAfter, Verdict, pati
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.kit.metrics import SENSED, UNMEASURED, Metrics
+from loopy.kit.tracing import UNTRACED, Tracer
+from loopy.runs.trace import sense_span
 from loopy.types.check import checker_of
 from loopy_services.ingress import core
 from loopy_services.ingress.calls import Caller
@@ -42,9 +45,11 @@ class Sensing:
         sensors: dict[str, LoadedSensor],
         caller: Caller,
         metrics: Metrics = UNMEASURED,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._bus = bus
         self._metrics = metrics
+        self._tracer = tracer
         self._clock = clock
         self._project = project
         self._caller = caller
@@ -81,7 +86,7 @@ class Sensing:
     ) -> Verdict:
         """Give a sensor its argument and publish what it answers, then `mark`."""
         structlog.contextvars.bind_contextvars(sensor=name, delivery=origin.id)
-        sensor = self._sensors.get(name)
+        sensor, began = self._sensors.get(name), self._clock.now()
         if sensor is None:
             return await self._unknown(message, name, origin)
         try:
@@ -90,14 +95,22 @@ class Sensing:
             if message.deliveries < tries:
                 _log.warning("sensor.failed", error=error_text(error), again=True)
                 return RetryAfter(POLL_RETRY_S)
+            self._trace(name, origin, began, failed=error_text(error))
             return await self._keep(name, origin, error_text(error), user_trace(error, self._project))
         for event in events:
             await self._bus.publish_once(event)
         if mark is not None:
             await self._bus.publish_once(mark)
         self._metrics.add(SENSED, name, "mapped")
+        self._trace(name, origin, began)
         _log.info("delivery.mapped", events=[event.headers["ce-type"] for event in events])
         return Ack()
+
+    def _trace(self, name: str, origin: core.Origin, began: datetime, failed: str = "") -> None:
+        """Tell the span of a sensor's call, below the request that it was for."""
+        span = sense_span(name, origin.id, origin.traceparent)
+        if span is not None:
+            self._tracer.tell(f"sense {name}", span, began, self._clock.now(), failed=failed, delivery=origin.id)
 
     async def _events(self, sensor: LoadedSensor, argument: Request | Tick, origin: core.Origin) -> list[Outgoing]:
         """The messages of the events that a sensor gives; none of them is larger than what may be stored."""

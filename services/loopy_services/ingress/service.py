@@ -19,11 +19,13 @@ IN_FLIGHT = 16
 async def serve(host: Host) -> None:
     """Accept deliveries and make events of them until the host stops."""
     max_body = min(host.settings.webhook_max_bytes, host.bus.largest_value)
-    webhooks = Webhooks(host.bus, host.clock, max_body, host.metrics)
+    webhooks = Webhooks(host.bus, host.clock, max_body, host.metrics, host.tracer)
     with closing(Caller(MAX_EVENTS)) as caller:
         renewal = Renewal(host.project, host.plan, webhooks, caller)
         host.http.mount("/", webhooks, protected=False)
-        sensing = Sensing(host.bus, host.clock, host.project, host.plan, renewal.sensors, caller, host.metrics)
+        sensing = Sensing(
+            host.bus, host.clock, host.project, host.plan, renewal.sensors, caller, host.metrics, host.tracer
+        )
         await PlanStore(host.bus, host.plan).store()
         host.current.prepared_by(partial(renewal.prepare, sensing))
         host.ready()

@@ -22,6 +22,8 @@ from loopy.kit.metrics import DELIVERIES, UNMEASURED, WEBHOOK_SECONDS, Metrics
 from loopy.kit.operations import PATHS
 from loopy.kit.problems import Problem, Receive, Scope, Send
 from loopy.kit.secret import Secret
+from loopy.kit.tracing import UNTRACED, Tracer
+from loopy.runs.trace import request_span
 from loopy_services.ingress import core, signatures
 
 READ_S = 30.0  # for a whole body: one that trickles in is given up
@@ -76,11 +78,14 @@ def _secrets(verify: str | None, environment: Mapping[str, str]) -> tuple[Secret
 class Webhooks:
     """Accepts deliveries at every door that is open: an ASGI application. Bodies are at most `max_body` bytes."""
 
-    def __init__(self, bus: Bus, clock: Clock, max_body: int, metrics: Metrics = UNMEASURED) -> None:
+    def __init__(
+        self, bus: Bus, clock: Clock, max_body: int, metrics: Metrics = UNMEASURED, tracer: Tracer = UNTRACED
+    ) -> None:
         self._bus = bus.hurried()
         self._clock = clock
         self._max_body = max_body
         self._metrics = metrics
+        self._tracer = tracer
         self.open(())
 
     def open(self, doors: Sequence[Door]) -> None:
@@ -125,7 +130,9 @@ class Webhooks:
         stored = await self._store(delivery)
         _log.info("delivery.accepted", sensor=door.sensor, delivery=delivery.id, bytes=len(body), first=stored.first)
         answer: dict[str, Any] = {"delivery": delivery.id}
-        if not stored.first:
+        if stored.first:
+            self._trace(delivery, headers.get("traceparent"))
+        else:
             answer["duplicate"] = True
         return Response(answer, status_code=door.source.answer if door.source else 202)
 
@@ -152,6 +159,12 @@ class Webhooks:
             body=body,
             at=self._clock.now(),
         )
+
+    def _trace(self, delivery: Delivery, given: str | None) -> None:
+        """Tell the span of a request whose delivery is stored now."""
+        span = request_span(delivery.sensor, delivery.id, given, delivery.headers["traceparent"])
+        name, now = f"webhook {delivery.sensor}", self._clock.now()
+        self._tracer.tell(name, span, delivery.at, now, sensor=delivery.sensor, delivery=delivery.id)
 
     async def _store(self, delivery: Delivery) -> Stored:
         """Store a delivery, first writer wins. Raises Problem 503 when that takes too long, so that senders retry."""

@@ -1,5 +1,5 @@
 from loopy.runs.records import Cause
-from loopy.runs.trace import attempt_span, run_span, sense_span, traceparent_of
+from loopy.runs.trace import attempt_span, request_span, run_span, sense_span
 from tests.support.facts import event
 
 CAME_WITH = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
@@ -28,10 +28,16 @@ def test_a_cascade_that_came_with_no_trace_has_one_of_its_own() -> None:
     assert run_span("r1", first).parent == ""
 
 
+def test_a_request_is_below_what_it_came_with_or_is_the_first_span() -> None:
+    first, below = request_span("sentry", "d1", None, CAME_WITH), request_span("sentry", "d1", CAME_WITH, CAME_WITH)
+    assert (first.trace, first.id, first.parent) == ("a" * 32, "b" * 16, "")
+    assert (below.trace, below.parent) == ("a" * 32, "b" * 16)
+    assert below.id != first.id
+
+
 def test_a_sensors_call_is_below_the_request() -> None:
     span = sense_span("sentry", "d1", CAME_WITH)
     assert span is not None
     assert (span.trace, span.parent) == ("a" * 32, "b" * 16)
-    assert traceparent_of(span) == f"00-{'a' * 32}-{span.id}-01"
     assert sense_span("sentry", "d1", None) is None
     assert sense_span("sentry", "d1", "nonsense") is None
