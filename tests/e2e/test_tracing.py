@@ -14,7 +14,7 @@ EXAMPLE = ROOT / "examples/ai-sre"
 def test_a_webhook_and_all_that_follows_from_it_are_one_trace(tmp_path: Path) -> None:
     project = shutil.copytree(EXAMPLE, tmp_path / "ai-sre", ignore=shutil.ignore_patterns(".loopy"))
     delivered = f"/hooks/sentry={project / 'deliveries/sentry-issue.json'}"
-    command = ["run", project, "--rehearse", "--once", "--port", "0", "--deliver", delivered]
+    command: list[str | Path] = ["run", project, "--rehearse", "--once", "--port", "0", "--deliver", delivered]
     with collecting() as collector:
         environment = {**os.environ, **collector.environment, "OTEL_RESOURCE_ATTRIBUTES": ""}
         done = subprocess.run(
