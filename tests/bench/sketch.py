@@ -63,8 +63,13 @@ def context_of(client: Client) -> JetStreamContext:
 
 
 async def start(context: JetStreamContext, run: str) -> None:
-    """Store a run's first fact."""
-    await publish(context, f"sketch.fact.{run}.0", Passed(run, 0, TEXT), {"Nats-Msg-Id": f"{run}.0"})
+    """Store a run's first fact. An answer that nats-py loses is asked for again."""
+    stored = False
+    while not stored:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ACK_WAIT_S):
+                await publish(context, f"sketch.fact.{run}.0", Passed(run, 0, TEXT), {"Nats-Msg-Id": f"{run}.0"})
+                stored = True
 
 
 async def publish(context: JetStreamContext, subject: str, passed: Passed, headers: dict[str, str]) -> None:

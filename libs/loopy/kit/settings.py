@@ -145,10 +145,8 @@ class Settings(msgspec.Struct, frozen=True):
         Durability,
         _says(
             "be process or power-loss",
-            "What an acknowledged message survives: the death of every process and of the NATS server (`process`), or "
-            "the loss of the machine's power too (`power-loss`), which costs a write to the disk for each fact. It "
-            "rules the server that `loopy run` starts, and how streams are made; a server of your own needs "
-            "`sync_interval: always` for it.",
+            "What an acknowledged message survives: the death of any process, or of the machine too (`power-loss`), "
+            "which costs a write to the disk for each fact. A server of your own needs `sync_interval: always` for it.",
         ),
     ] = "process"
     nats_wait_s: Annotated[
@@ -210,10 +208,7 @@ class Settings(msgspec.Struct, frozen=True):
     ] = "auto"
     log_level: Annotated[
         LogLevel,
-        _says(
-            "be debug, info, warning or error",
-            "The least level that is logged; `debug` shows tracebacks too.",
-        ),
+        _says("be debug, info, warning or error", "The least level that is logged; `debug` shows tracebacks too."),
     ] = "info"
 
     def __repr__(self) -> str:

@@ -40,7 +40,8 @@ async def listening(serve: Callable[[asyncio.StreamReader], AsyncIterator[None]]
     try:
         yield client
     finally:
-        await client.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(client.close(), 2)
         done.set()
         await ended.wait()
         server.close()
