@@ -23,12 +23,18 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class Placement(msgspec.Struct, frozen=True):
-    """For which attempt a sandbox is opened, and whether its files are shared with the other steps of the run."""
+    """For which attempt a sandbox is opened, and whether its files are shared with the other steps of the run.
+
+    Attempts are numbered anew in each `epoch` of their step. Two executions of one attempt, each under its `lease`, may
+    overlap for a moment: while an executor stands still, another takes over.
+    """
 
     run: str
     step: str
     attempt: int
     workspace: Literal["run", "step"] = "run"
+    epoch: int = 0
+    lease: int = 0
 
 
 class SandboxError(Exception):

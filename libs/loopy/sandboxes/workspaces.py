@@ -1,9 +1,10 @@
 """The directories of local sandboxes, under one root.
 
-    <root>/<run>/shared/<sandbox>         files that the steps of a run share; kept until the run has ended
-    <root>/<run>/steps/<step>-<attempt>   files of one attempt, where its step asks for a directory of its own
-    <root>/<run>/tmp/<step>-<attempt>     temporary files of one attempt
+    <root>/<run>/shared/<sandbox>   files that the steps of a run share; kept until the run has ended
+    <root>/<run>/steps/<execution>  files of one execution, where its step asks for a directory of its own
+    <root>/<run>/tmp/<execution>    temporary files of one execution
 
+An execution is named `<step>-<epoch>-<attempt>-<lease>`, so that executors that share this root remove only their own.
 Ids and names from outside become path segments by `token`, so that no name leads out of the root.
 """
 
@@ -35,9 +36,9 @@ class Workspaces:
         self._ended: set[str] = set()
 
     def make(self, placement: Placement, sandbox: str) -> Workspace:
-        """Directories for an attempt; what an interrupted execution of it left is removed first. OSError."""
+        """Directories for an attempt; what was left there before is removed first. OSError."""
         run = self._root / token(placement.run)
-        own = f"{token(placement.step)}-{placement.attempt}"
+        own = f"{token(placement.step)}-{placement.epoch}-{placement.attempt}-{placement.lease}"
         shared = placement.workspace == "run"
         files = run / "shared" / token(sandbox) if shared else run / "steps" / own
         workspace = Workspace(placement, files, run / "tmp" / own)

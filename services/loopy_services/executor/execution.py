@@ -70,7 +70,7 @@ class Execution:
         if sandbox is None:
             return nullcontext()
         attempt, step = assignment.attempt, assignment.step
-        placement = Placement(attempt.run, step.name, attempt.attempt, step.workspace)
+        placement = Placement(attempt.run, step.name, attempt.attempt, step.workspace, attempt.epoch, assignment.lease)
         return self._providers.get(sandbox.provider).open(sandbox, placement)
 
 

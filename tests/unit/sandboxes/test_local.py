@@ -86,7 +86,7 @@ async def test_the_environment_is_exactly_what_was_built(
         "PATH": SEARCH_PATH,
         "HOME": str(kept / "shared" / "default"),
         "LANG": LANGUAGE,
-        "TMPDIR": str(kept / "tmp" / "fix-1"),
+        "TMPDIR": str(kept / "tmp" / "fix-0-1-0"),
         "TOKEN": "a b",
         "BOTH": "2",
     }

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from loopy.sandboxes.provider import Placement
@@ -40,6 +41,16 @@ def test_a_step_of_its_own_begins_empty_and_leaves_nothing(workspaces: Workspace
     removed(workspaces.give_back(again))
     assert not again.files.exists()
     assert not again.temporary.exists()
+
+
+@pytest.mark.parametrize("other", [{"epoch": 1}, {"lease": 8}])
+def test_executions_of_two_epochs_or_leases_do_not_meet(workspaces: Workspaces, other: dict[str, int]) -> None:
+    first = workspaces.make(place(own=True), "default")
+    (first.files / "patch").write_text("x")
+    again = workspaces.make(msgspec.structs.replace(place(own=True), **other), "default")
+    removed(workspaces.give_back(again))
+    assert (first.files / "patch").exists()
+    assert first.temporary.exists()
 
 
 def test_a_run_that_ends_while_an_attempt_is_open_is_removed_after_it(workspaces: Workspaces) -> None:
