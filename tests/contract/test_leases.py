@@ -2,12 +2,13 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from loopy.bus.client import Bus, BusError
-from loopy.bus.leases import Leases
+from loopy.bus.leases import Holder, Leases
 from loopy.bus.messages import Outgoing
-from loopy.bus.streams import EVENTS
+from loopy.bus.streams import EVENTS, LEASES
 from loopy.clock import SystemClock
 from tests.contract.conftest import Connect
 from tests.support.waiting import wait_until
@@ -81,6 +82,17 @@ async def test_only_the_first_holder_of_a_lease_knows_that_the_attempt_was_never
     of_the_next = await leases(bus, "b", 60).take("r", "fix", 0, 2)
     assert of_the_next is not None
     assert of_the_next.is_first
+
+
+async def test_a_lease_tells_how_many_held_it_before(bus: Bus) -> None:
+    for earlier, executor in enumerate(("a", "b", "c")):
+        lease = await leases(bus, executor, 60).take("r", "fix", 0, 1)
+        assert lease is not None
+        assert await lease.renew()
+        stored = await bus.last(LEASES, bus.subjects.lease("r", "fix", 0, 1))
+        assert stored is not None
+        assert msgspec.json.decode(stored.payload, type=Holder).earlier == earlier
+        await lease.release()
 
 
 async def test_a_lease_that_nobody_took_over_is_held_again_however_late(bus: Bus) -> None:

@@ -28,18 +28,21 @@ TRIES = 5
 class Holder(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who holds a lease. `taking` counts an executor's leases, so that no two are the same one.
 
+    `earlier` is how many held it before: one more than that is the most often that the attempt can have been begun.
     `released` when it was given back.
     """
 
     executor: str
     taking: int
     released: bool = False
+    earlier: int = 0
 
 
 class Free(msgspec.Struct, frozen=True):
-    """Nobody holds it: to be taken behind this sequence (0: nothing is there)."""
+    """Nobody holds it: to be taken behind this sequence (0: nothing is there), after so many `earlier` holders."""
 
     after: int
+    earlier: int = 0
 
 
 class Ours(msgspec.Struct, frozen=True):
@@ -53,6 +56,7 @@ class Theirs(msgspec.Struct, frozen=True):
 
     after: int
     renewed_at: datetime
+    earlier: int = 1
 
 
 Standing: TypeAlias = Free | Ours | Theirs
@@ -67,8 +71,10 @@ def standing(ours: Holder, found: Message | None) -> Standing:
     except Undecodable:
         return Theirs(found.sequence, found.time)
     if holder.released:
-        return Free(found.sequence)
-    return Ours(found.sequence) if holder == ours else Theirs(found.sequence, found.time)
+        return Free(found.sequence, holder.earlier + 1)
+    if (holder.executor, holder.taking) == (ours.executor, ours.taking):
+        return Ours(found.sequence)
+    return Theirs(found.sequence, found.time, holder.earlier + 1)
 
 
 class Lease:
@@ -89,9 +95,14 @@ class Lease:
         self._renewed_at = 0.0
 
     @property
+    def age_s(self) -> float:
+        """The seconds since it was taken, or renewed last."""
+        return self._clock.monotonic() - self._renewed_at
+
+    @property
     def overdue(self) -> bool:
         """Whether others may have taken it over: a process that stood still did not renew it in time."""
-        return self._clock.monotonic() - self._renewed_at >= self._seconds
+        return self.age_s >= self._seconds
 
     async def take(self) -> bool:
         """Take it: as its first holder, or from one who gave it back or is silent. Waits through outages."""
@@ -106,11 +117,11 @@ class Lease:
                 self.is_first = True
                 self._hold(sequence, began)
                 return True
-            case Free(after):
-                return await self._replace(after)
-            case Theirs(after, renewed_at):
+            case Free(after, earlier):
+                return await self._follow(after, earlier)
+            case Theirs(after, renewed_at, earlier):
                 silent = await self._bus.server_time(LEASES) - renewed_at
-                return silent.total_seconds() >= self._seconds and await self._replace(after)
+                return silent.total_seconds() >= self._seconds and await self._follow(after, earlier)
 
     async def renew(self) -> bool:
         """Hold it for its whole time from now on; false when it is lost. Waits through outages."""
@@ -119,6 +130,11 @@ class Lease:
     async def release(self) -> None:
         """Let others take it at once. Nothing when it is lost."""
         await self._write(msgspec.structs.replace(self._holder, released=True), self._sequence)
+
+    async def _follow(self, after: int, earlier: int) -> bool:
+        """Be its holder after so many others."""
+        self._holder = msgspec.structs.replace(self._holder, earlier=earlier)
+        return await self._replace(after)
 
     async def _replace(self, after: int) -> bool:
         """Be the newest of the subject, behind `after` or what turns out to be our own; whether it is."""

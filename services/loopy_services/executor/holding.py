@@ -31,13 +31,15 @@ class Holding:
         self._every_s = seconds / RENEWALS
         self._superseded = superseded
 
-    async def work(self, work: Coroutine[Any, Any, T]) -> T:
+    async def work(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the work gives. LeaseLost or Superseded when it was stopped; then it has ended, with all it started.
 
-        A process that stood still may have lost its lease without having noticed: so what comes late is not given
-        before the lease is known to be held.
+        A process that stood still may have lost its lease without having noticed. So the work is not begun before the
+        lease is known to last for a while, and what comes late is not given before it is known to be held.
         """
-        working = asyncio.ensure_future(work)
+        if self._lease.age_s >= self._every_s:
+            await self._confirm()
+        working = asyncio.ensure_future(work())
         try:
             while not working.done() or self._lease.overdue:
                 await asyncio.wait((working,), timeout=self._every_s)

@@ -129,7 +129,7 @@ class Executor:
         """Have the agent at work while the lease is held and the attempt is wanted, and record how it ended."""
         holding = Holding(lease, self._leases.seconds, lambda: self._is_settled(request))
         try:
-            fact = await holding.work(self._executed(plan, request, lease.revision))
+            fact = await holding.work(lambda: self._executed(plan, request, lease.revision))
         except LeaseLost:
             _about(request).warning("attempt.lost")
             self._metrics.add(ATTEMPTS, request.workflow, "abandoned", "lease_lost")

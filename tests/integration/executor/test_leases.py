@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from loopy.bus.client import Bus
+from loopy.bus.leases import Leases
 from loopy.bus.streams import LEASES, RUNS
+from loopy.clock import SystemClock
 from loopy.compiler.plan import Plan, encode_plan
 from loopy.runs.records import RunEnded
+from loopy_services.executor.holding import Holding, LeaseLost
 from tests.integration.executor.desk import alive, done, planned, publish, requested
 from tests.support.assignments import AT
 from tests.support.nats_server import NatsServer
@@ -106,6 +109,26 @@ async def test_an_executor_that_stood_still_finds_its_lease_lost_and_ends_its_ag
             assert not running.ended.done()
     assert success.executor.split("-")[-2] != str(first.pid)
     assert len(agents(tmp_path)) == 2
+
+
+async def test_who_stood_still_before_beginning_and_lost_the_lease_begins_nothing(bus: Bus) -> None:
+    ours = await Leases(bus, SystemClock(), "ours", 1).take("r1", "fix", 0, 1)
+    assert ours is not None
+    others, begun = Leases(bus, SystemClock(), "others", 1), []
+
+    async def taken_over() -> bool:
+        return await others.take("r1", "fix", 0, 1) is not None
+
+    async def unsettled() -> bool:
+        return False
+
+    async def work() -> None:
+        begun.append(1)
+
+    await wait_until(taken_over)
+    with pytest.raises(LeaseLost):
+        await Holding(ours, 1, unsettled).work(work)
+    assert not begun
 
 
 async def test_the_late_answer_of_an_executor_that_stood_still_is_not_recorded(
