@@ -5,6 +5,7 @@ given to whom it is for while it is parsed. Neither takes a task, a queue or a f
 """
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import Callable, Sequence
@@ -35,7 +36,8 @@ class _Line(TcpTransport):
 
 
 class TolerantClient(Client):
-    """A client whose reader does not end at a subject or at headers that are not UTF-8, and whose flush flushes."""
+    """A client whose reader does not end at a subject or at headers that are not UTF-8, or at an answer that comes too
+    late, and whose flush flushes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,6 +46,11 @@ class TolerantClient(Client):
         self._receivers: dict[bytes, Callable[[Arrived], None]] = {}
         self._to_be_written = False
         self._crowded = False
+
+    async def _process_pong(self) -> None:
+        """Take an answer to a ping; nobody waits any more for one that comes too late."""
+        with contextlib.suppress(asyncio.InvalidStateError):
+            await super()._process_pong()
 
     @property
     def has_jetstream(self) -> bool:

@@ -1,9 +1,11 @@
 """Outages: a server that is killed and comes again loses us nothing."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import nats.errors
 import pytest
 
 from loopy.bus import consumer
@@ -82,6 +84,35 @@ async def test_a_publish_waits_through_an_outage(server: NatsServer) -> None:
     server.start()
     assert (await asyncio.wait_for(publishing, 10)).sequence == 1
     assert bus.connected
+    await bus.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+def test_what_is_published_as_the_connection_is_lost_waits_for_the_next(nats_url: str, namespace: str) -> None:
+    import uvloop
+
+    async def publish_on_a_closed_transport() -> None:
+        bus = await Bus.connect(nats_url, namespace=namespace, name="test")
+        await bus.provision()
+        bus._connection._client._transport._io_writer.transport.abort()  # type: ignore[attr-defined]
+        for number in range(3):
+            await asyncio.sleep(0)
+            stored = await bus.publish_once(Outgoing(bus.subjects.event("A", str(number)), b"{}"))
+            assert stored.sequence == number + 1
+        await bus.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(publish_on_a_closed_transport())
+
+
+async def test_an_answer_to_a_ping_that_comes_too_late_does_not_make_the_connection_deaf(server: NatsServer) -> None:
+    bus = await connected(server)
+    server.pause()
+    with pytest.raises((TimeoutError, nats.errors.TimeoutError)):
+        await bus._connection._client.flush(0.05)  # type: ignore[attr-defined]
+    server.resume()
+    await bus.position(EVENTS)
+    assert bus.reconnects == 0
     await bus.close()
 
 
