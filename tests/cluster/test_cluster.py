@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.servers import Cluster
 from tests.crash.campaign import NAMESPACE, Campaign, Ended, Scene
 from tests.crash.faults import Fault
-from tests.crash.report import complaint, summary
+from tests.crash.report import complaint, pauses, summary
 from tests.crash.sender import postings
 
 SEED = 1
@@ -24,7 +24,7 @@ async def play(directory: Path) -> Ended:
     cluster = Cluster(directory / "nats", f"{NAMESPACE.upper()}_RUN")
     try:
         await cluster.start()
-        return await Scene(directory, cluster).play(Campaign(postings(SEED, 40, 25.0), FAULTS))
+        return await Scene(directory, cluster).play(Campaign(SEED, postings(SEED, 40, 25.0), FAULTS))
     finally:
         await cluster.close()
 
@@ -33,4 +33,4 @@ async def play(directory: Path) -> Ended:
 def test_a_leader_that_is_killed_paused_or_cut_off_costs_nothing_but_time(tmp_path: Path) -> None:
     ended = asyncio.run(play(tmp_path))
     assert not ended.breaches, complaint(ended, SEED, tmp_path)
-    print(summary(ended))
+    print(summary(ended), pauses(ended), sep="\n")

@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import nats
@@ -18,11 +18,13 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from tests.crash.processes import Blow, Exit
 
 STREAMS = ("EVT", "DELIVERY", "RUN", "ATTEMPT", "DEAD")
+BESIDES = ("TIMER",)
 BATCH = 500
 QUIET_S = 1.0
 PATIENCE_S = 30.0
 PAUSE_S = 0.5
 
+AttemptOf: TypeAlias = tuple[str, str, int, int]  # run, step, epoch, number
 T = TypeVar("T")
 
 
@@ -52,10 +54,21 @@ class Execution(msgspec.Struct, frozen=True):
 
     run: str
     step: str
+    epoch: int
     attempt: int
     executor: int
     program: int
     at_s: float
+
+    @property
+    def life(self) -> tuple[str, str, int]:
+        """Of which step in which epoch."""
+        return (self.run, self.step, self.epoch)
+
+    @property
+    def attempt_of(self) -> AttemptOf:
+        """Of which attempt."""
+        return (*self.life, self.attempt)
 
     @property
     def answers_by(self) -> str:
@@ -63,21 +76,31 @@ class Execution(msgspec.Struct, frozen=True):
         return f"{self.executor}-{self.program}"
 
 
+class Stall(msgspec.Struct, frozen=True):
+    """From when until when this process, which had something to do, could not."""
+
+    begun_s: float
+    ended_s: float
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """All that is known of a campaign.
 
-    `accepted` are the numbers of the deliveries that were answered with a 2xx; `schedules_since` is the instant
-    (seconds since 1970) from which the schedules' due times were open; `booted_at` is when the machine's own clock, by
-    which executions and blows are noted, was at 0.
+    `accepted` are the numbers of the deliveries that were answered with a 2xx; `leases` are all that was seen of them
+    while it went on, since the stream keeps the last of each; `schedules_since` is the instant (seconds since 1970)
+    from which the schedules' due times were open; `booted_at` is when the machine's own clock, by which executions and
+    blows are noted, was at 0; `stalls` are when the machine had no time for a process that wanted it.
     """
 
     accepted: frozenset[int]
     messages: tuple[Stored, ...]
     executions: tuple[Execution, ...]
+    leases: tuple[Stored, ...]
     blows: tuple[Blow, ...]
     exits: tuple[Exit, ...]
     schedules_since: int
     booted_at: float
+    stalls: tuple[Stall, ...] = ()
 
     def of(self, *prefix: str) -> list[Stored]:
         """The messages whose subjects begin with these tokens, in the order of their stream."""
@@ -105,7 +128,7 @@ async def busy_consumers(url: str, namespace: str) -> list[str]:
     """The consumers that still have something to deliver, or wait for an acknowledgement."""
 
     async def read(js: JetStreamContext) -> list[str]:
-        names = [f"{namespace.upper()}_{stream}" for stream in (*STREAMS, "TIMER")]
+        names = [f"{namespace.upper()}_{stream}" for stream in (*STREAMS, *BESIDES)]
         found = [consumer for name in names for consumer in await js.consumers_info(name)]
         return [info.name for info in found if info.num_pending or info.num_ack_pending]
 
@@ -133,8 +156,8 @@ def read_executions(notes: Path) -> tuple[Execution, ...]:
     return tuple(_execution(*line.split()) for line in lines)
 
 
-def _execution(run: str, step: str, attempt: str, executor: str, program: str, at: str) -> Execution:
-    return Execution(run, step, int(attempt), int(executor), int(program), float(at))
+def _execution(run: str, step: str, epoch: str, attempt: str, executor: str, program: str, at: str) -> Execution:
+    return Execution(run, step, int(epoch), int(attempt), int(executor), int(program), float(at))
 
 
 async def _read_stream(js: JetStreamContext, namespace: str, stream: str) -> Iterable[Stored]:

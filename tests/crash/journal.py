@@ -6,20 +6,30 @@ from typing import Any, TypeAlias
 
 from tests.crash.evidence import Evidence, Stored
 
-StepOf: TypeAlias = tuple[str, str]
+LifeOf: TypeAlias = tuple[str, str, int]
+SUCCEEDED, FAILED = "AttemptSucceeded", "AttemptFailed"
 
 
 class Journal:
-    """Facts by what they are about: events by id, runs by id, steps by (run, step), attempts by their number."""
+    """Facts by what they are about: events by id, runs by id, what repeats in a run by its epoch.
+
+    Attempts and their results by (run, step, epoch) and number, skips by (run, step, epoch).
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         self.events = {message.tokens[-1]: message for message in evidence.of("evt")}
         self.routed = {message.tokens[-1]: message for message in evidence.of("run.routed")}
-        self.starts = {message.tokens[2]: message for message in evidence.of("run.start")}
-        self.ends = {message.tokens[2]: message for message in evidence.of("run.end")}
-        self.done = _by_step(evidence.of("run.done"))
-        self.skipped = _by_step(evidence.of("run.skip"))
-        self.failures = _by_attempt(evidence.of("run.fail"))
+        self.starts = _by_run(evidence.of("run.start"))
+        self.ends = _by_run(evidence.of("run.end"))
+        self.cancels = _by_run(evidence.of("run.cancel"))
+        self.failed = _by_epoch(evidence.of("run.failed"))
+        self.pauses = _by_epoch(evidence.of("run.pause"))
+        self.resumes = _by_epoch(evidence.of("run.resume"))
+        self.skipped = {
+            (message.tokens[2], message.tokens[3], int(message.tokens[4])): message
+            for message in evidence.of("run.skip")
+        }
+        self.results = _by_attempt(evidence.of("run.result"))
         self.requests = _by_attempt(evidence.of("attempt"))
 
     def workflow(self, run: str) -> str:
@@ -35,20 +45,21 @@ class Journal:
         """A run, as a person looks for it."""
         return f"run {run} of {self.workflow(run)} {self.data(run)}" if run in self.starts else f"run {run}"
 
-    def settled(self, step: StepOf) -> list[Stored]:
-        """What settled a step: its success, its skip, or its last failure where there is neither."""
-        found = [facts[step] for facts in (self.done, self.skipped) if step in facts]
-        failures = self.failures.get(step, {})
-        return found or [failures[attempt] for attempt in sorted(failures)[-1:]]
+
+def _by_run(messages: list[Stored]) -> dict[str, Stored]:
+    return {message.tokens[2]: message for message in messages}
 
 
-def _by_step(messages: list[Stored]) -> dict[StepOf, Stored]:
-    return {(message.tokens[2], message.tokens[3]): message for message in messages}
-
-
-def _by_attempt(messages: list[Stored]) -> dict[StepOf, dict[int, Stored]]:
-    found: dict[StepOf, dict[int, Stored]] = defaultdict(dict)
+def _by_epoch(messages: list[Stored]) -> dict[str, dict[int, Stored]]:
+    found: dict[str, dict[int, Stored]] = defaultdict(dict)
     for message in messages:
-        run, step, attempt = message.tokens[2:5]
-        found[run, step][int(attempt)] = message
+        found[message.tokens[2]][int(message.tokens[4])] = message
+    return found
+
+
+def _by_attempt(messages: list[Stored]) -> dict[LifeOf, dict[int, Stored]]:
+    found: dict[LifeOf, dict[int, Stored]] = defaultdict(dict)
+    for message in messages:
+        run, step, epoch, attempt = message.tokens[2:6]
+        found[run, step, int(epoch)][int(attempt)] = message
     return found

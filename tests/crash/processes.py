@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 
 from loopy.bus.child import dying_with_parent
+from tests.support.waiting import wait_until
 
 RESTART_S = 0.2
-STOP_S = 20.0
+STOP_S = 30.0
 
 
 def now_s() -> float:
@@ -41,11 +42,15 @@ class Exit(msgspec.Struct, frozen=True):
 
 
 class Service:
-    """One replica of a service; its output goes to `<logs>/<name>.log`."""
+    """One replica of a service; its output goes to `<logs>/<name>.log`. `mutant` is what is wrong with it, if so."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], logs: Path) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], logs: Path, mutant: str = "") -> None:
         self.name = name
         self.exits: list[Exit] = []
+        self._module = f"loopy_services.{self.kind}"
+        self._arguments: tuple[str, ...] = ()
+        if mutant:
+            self._module, self._arguments = "tests.crash.mutants", (self.kind, mutant)
         self._environment = dict(environment)
         self._log = logs / f"{name}.log"
         self._process: asyncio.subprocess.Process | None = None
@@ -85,10 +90,15 @@ class Service:
         return Blow(self.name, process.pid, "stop", begun, now_s())
 
     async def end(self) -> int:
-        """End the process gently, for good; its exit code. -9 when it did not end in time."""
+        """End the process gently, for good; its exit code. -9 when it did not end in time.
+
+        One that is still starting does not know yet how to end gently, so that is waited for.
+        """
         self._ending = True
         process = self._running()
-        process.terminate()
+        await wait_until(lambda: process.returncode is not None or _ends_gently(process.pid), STOP_S)
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
         try:
             return await asyncio.wait_for(process.wait(), STOP_S)
         except TimeoutError:
@@ -102,6 +112,11 @@ class Service:
             self._process.kill()
 
     @property
+    def kind(self) -> str:
+        """Which service it is one of."""
+        return self.name.partition("-")[0]
+
+    @property
     def is_up(self) -> bool:
         """Whether there is a process now."""
         return self._process is not None and self._process.returncode is None
@@ -111,15 +126,22 @@ class Service:
         return self._process
 
     async def _started(self) -> asyncio.subprocess.Process:
-        kind = self.name.partition("-")[0]
         with self._log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                f"loopy_services.{kind}",
+                self._module,
+                *self._arguments,
                 env={**os.environ, **self._environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 preexec_fn=dying_with_parent(),
             )
+
+
+def _ends_gently(process: int) -> bool:
+    """Whether a process handles SIGTERM."""
+    status = Path(f"/proc/{process}/status").read_text()
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)

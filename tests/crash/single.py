@@ -15,6 +15,7 @@ class SingleServer:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
+        self._whole = asyncio.Lock()
         self._server = NatsServer(directory)
         self._server.start()
 
@@ -24,15 +25,16 @@ class SingleServer:
         return self._server.url
 
     async def strike(self, fault: Fault) -> Blow:
-        """Kill it or pause it, for a while."""
-        begun = now_s()
+        """Kill it or pause it, for a while; one thing at a time, however late the machine is."""
         harm, heal = (self._server.kill, self._server.start) if fault.how == "kill" else (
             self._server.pause, self._server.resume
         )  # fmt: skip
-        harm()
-        await asyncio.sleep(fault.lasts_s)
-        heal()
-        return Blow(SERVER, 0, fault.how, begun, now_s())
+        async with self._whole:
+            begun = now_s()
+            harm()
+            await asyncio.sleep(fault.lasts_s)
+            heal()
+            return Blow(SERVER, 0, fault.how, begun, now_s())
 
     def close(self) -> None:
         """End it; its store stays."""

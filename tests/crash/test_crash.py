@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.crash import promises, times
-from tests.crash.campaign import Ended
+from tests.crash import executions, promises, steering, times
+from tests.crash.campaign import PROMISES, Ended
 from tests.crash.evidence import Evidence, Stored
 from tests.crash.journal import Journal
+from tests.crash.lives import Lives
 from tests.crash.play import SHORT, play
 from tests.crash.processes import Exit
 from tests.crash.promises import Promise
@@ -92,6 +93,17 @@ def too_soon(evidence: Evidence) -> Evidence:
     return with_messages(evidence, *(soon if message is join else message for message in evidence.messages))
 
 
+def over_before(prefix: str) -> Doctor:
+    """With the first fact of these stored before all others of its run."""
+
+    def doctor(evidence: Evidence) -> Evidence:
+        first = evidence.of(prefix)[0]
+        moved = msgspec.structs.replace(first, sequence=0)
+        return with_messages(evidence, *(moved if message is first else message for message in evidence.messages))
+
+    return doctor
+
+
 def never_passed_over(evidence: Evidence) -> Evidence:
     """Without any mark that a due time was passed over."""
     marks = evidence.of("firing.passed.tally")
@@ -106,7 +118,9 @@ def passed_over_as_well(evidence: Evidence) -> Evidence:
 
 def executed_twice(evidence: Evidence) -> Evidence:
     """With an execution more, and nothing that befell anyone."""
-    return msgspec.structs.replace(evidence, executions=(*evidence.executions, evidence.executions[0]), blows=())
+    return msgspec.structs.replace(
+        evidence, executions=(*evidence.executions, evidence.executions[0]), blows=(), stalls=()
+    )
 
 
 def executed_late(evidence: Evidence) -> Evidence:
@@ -115,14 +129,52 @@ def executed_late(evidence: Evidence) -> Evidence:
     return msgspec.structs.replace(evidence, executions=(*evidence.executions, late))
 
 
+def without_leases(evidence: Evidence) -> Evidence:
+    """Without anything known of leases."""
+    return msgspec.structs.replace(evidence, leases=())
+
+
+def taken_over(evidence: Evidence) -> Evidence:
+    """With a lease that another took at once."""
+    first = evidence.leases[0]
+    payload = json.dumps({**first.json, "executor": "other-1-x"}).encode()
+    other = msgspec.structs.replace(first, payload=payload, at_s=first.at_s + 1)
+    return msgspec.structs.replace(evidence, leases=(first, other, *evidence.leases[1:]))
+
+
+def while_paused(evidence: Evidence) -> tuple[str, float]:
+    """A run, and a moment just before it was resumed after a pause."""
+    lives = Journal(evidence)
+    run, pauses = next((run, p) for run, p in lives.pauses.items() if run not in lives.cancels)
+    return run, lives.resumes[run][min(pauses) + 1].at_s - 0.1
+
+
+def executed_while_paused(evidence: Evidence) -> Evidence:
+    """With an execution of a run that is paused, though nothing befell anyone."""
+    run, at_s = while_paused(evidence)
+    one_more = msgspec.structs.replace(evidence.executions[0], run=run, at_s=at_s - evidence.booted_at)
+    return msgspec.structs.replace(evidence, executions=(*evidence.executions, one_more), blows=())
+
+
+def requested_while_paused(evidence: Evidence) -> Evidence:
+    """With a retry that is requested while its run is paused."""
+    run, at_s = while_paused(evidence)
+    subject = f"attempt.default.{run}.left.0.2"
+    request = msgspec.structs.replace(evidence.of("attempt")[0], subject=subject, at_s=at_s)
+    return msgspec.structs.replace(with_messages(evidence, *evidence.messages, request), blows=())
+
+
 def with_messages(evidence: Evidence, *messages: Stored) -> Evidence:
     return msgspec.structs.replace(evidence, messages=messages)
+
+
+RESULT, SUCCESS, FAILURE = "run.result", '"AttemptSucceeded"', '"AttemptFailed"'
 
 
 @pytest.mark.parametrize(
     ("promise", "doctor"),
     [
-        (promises.everything_is_said_once, repeat("run.done")),
+        (promises.everything_is_said_once, repeat(RESULT)),
         (promises.everything_is_said_once, repeat("attempt")),
         (promises.nothing_is_set_aside, copy("evt", "dead.EVT.1")),
         (promises.nothing_is_set_aside, copy("evt", "failed.orders.d-1")),
@@ -134,14 +186,19 @@ def with_messages(evidence: Evidence, *messages: Stored) -> Evidence:
         (promises.events_are_routed_once, drop("run.start", "make")),
         (promises.runs_follow_from_routes, copy("run.start", "run.start.other._")),
         (promises.runs_end_once, drop("run.end")),
-        (promises.runs_end_once, change("run.end", outcome="cancelled")),
-        (promises.steps_have_one_standing_result, drop("run.done")),
+        (promises.runs_end_once, change("run.end", outcome="timed_out")),
+        (promises.runs_end_once, over_before("run.end")),
+        (promises.runs_fail_once_until_they_are_resumed, drop("run.failed")),
+        (promises.runs_fail_once_until_they_are_resumed, over_before("run.failed")),
+        (promises.steps_have_one_standing_result, drop(RESULT, SUCCESS)),
         (promises.steps_have_one_standing_result, drop("run.skip")),
-        (promises.steps_have_one_standing_result, drop("run.fail")),
+        (promises.steps_have_one_standing_result, drop(RESULT, FAILURE)),
         (promises.steps_have_one_standing_result, drop("attempt")),
-        (promises.steps_have_one_standing_result, change("run.done", attempt=9)),
+        (promises.steps_have_one_standing_result, change(RESULT, attempt=9)),
+        (promises.steps_have_one_standing_result, change(RESULT, FAILURE, record="AttemptSucceeded")),
         (promises.steps_come_after_their_predecessors, too_soon),
-        (promises.steps_come_after_their_predecessors, change("run.done", "split", output={"by": "nobody"})),
+        (promises.steps_come_after_their_predecessors, change(RESULT, "split", output={"by": "nobody"})),
+        (promises.steps_come_after_their_predecessors, change("attempt", "split", event={"data": {}})),
         (promises.emitted_events_are_published_once, drop("evt.Parcel")),
         (promises.emitted_events_are_published_once, copy("evt.Parcel", "evt.Parcel.other")),
         (times.firings_start_one_run_each, drop("firing.cron.sweep")),
@@ -153,10 +210,16 @@ def with_messages(evidence: Evidence, *messages: Stored) -> Evidence:
         (times.polls_are_read_once, drop("evt.Reading")),
         (times.polls_are_read_once, drop("firing.polled")),
         (times.polls_are_read_once, change("firing.poll", last_run="2030-01-01T00:00:00Z")),
-        (times.results_are_of_executions, lambda evidence: msgspec.structs.replace(evidence, executions=())),
-        (times.agents_are_executed_again_only_after_a_loss, executed_twice),
-        (times.agents_are_executed_again_only_after_a_loss, drop("attempt")),
-        (times.what_is_settled_is_not_executed, executed_late),
+        (executions.results_are_of_executions, lambda evidence: msgspec.structs.replace(evidence, executions=())),
+        (executions.agents_are_executed_again_only_after_a_loss, executed_twice),
+        (executions.agents_are_executed_again_only_after_a_loss, drop("attempt")),
+        (executions.what_is_settled_is_not_executed, executed_late),
+        (executions.executions_are_under_leases, without_leases),
+        (executions.executions_are_under_leases, executed_twice),
+        (executions.leases_are_taken_over_only_after_a_silence, taken_over),
+        (steering.failed_runs_are_looked_after, drop("run.resume", '"hear"')),
+        (steering.paused_runs_begin_nothing, executed_while_paused),
+        (steering.paused_runs_begin_nothing, requested_while_paused),
         (
             times.processes_end_only_when_they_must,
             lambda evidence: msgspec.structs.replace(evidence, exits=(*evidence.exits, Exit("executor-1", 1, 0.0))),
@@ -165,5 +228,6 @@ def with_messages(evidence: Evidence, *messages: Stored) -> Evidence:
 )
 def test_the_checker_sees_what_is_doctored(ended: Ended, promise: Promise, doctor: Doctor) -> None:
     evidence = doctor(ended.evidence)
-    assert list(promise(evidence, Journal(evidence)))
-    assert promise in (*promises.OF_RUNS, *times.OF_TIMES)
+    journal = Journal(evidence)
+    assert list(promise(evidence, journal, Lives(journal)))
+    assert promise in PROMISES

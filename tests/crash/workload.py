@@ -1,7 +1,8 @@
 """The project that runs while things are killed: joins, retries, skips, emits, schedules, polls and webhooks.
 
 Its agent is one small program, which notes each execution in the file `executions` and answers by step and number
-alone, so that what must come of a delivery is known from its number (`expectations`).
+alone, so that what must come of a delivery is known from its number (`expectations`). Some of it takes longer than a
+lease lasts; what fails for good succeeds once somebody has mended it, by a file of the run's name in `mended`.
 """
 
 import json
@@ -9,18 +10,21 @@ from pathlib import Path
 
 PROGRAM = r"""#!/bin/sh
 read -r _ _ _ executor _ </proc/$PPID/stat
+[ "$executor" -ne 1 ] || exit 9 # the executor is dead, and this is about to be killed
 read -r now _ </proc/uptime
 place=${TMPDIR##*/}; run=${TMPDIR%/tmp/*}; run=${run##*/}
-step=${place%-*}; attempt=${place##*-}
-echo "$run $step $attempt $executor $$ $now" >>"${0%/*}/../executions"
+place=${place%-*}; attempt=${place##*-}; place=${place%-*}; epoch=${place##*-}; step=${place%-*}
+echo "$run $step $epoch $attempt $executor $$ $now" >>"${0%/*}/../executions"
 while read -r line; do case $line in number=*) number=${line#number=} ;; esac; done
 sleep 0.03
 output="\"by\": \"$executor-$$\""
 case $step in
-hear) echo "nobody listens" >&2; exit 3 ;;
+hear) [ "$number" -ge 100000 ] || [ -e "${0%/*}/../mended/$run" ] || { echo "nobody listens" >&2; exit 3; } ;;
+guard) [ $((number % 6)) -ne 5 ] || sleep 4 ;;
 left) [ "$attempt" -gt $((number % 3)) ] || { echo "attempt $attempt of $number fails" >&2; exit 4; } ;;
 split) fancy=false; [ $((number % 2)) -ne 0 ] || fancy=true; output="$output, \"fancy\": $fancy" ;;
 esac
+[ -d "$TMPDIR" ] || { echo "somebody removed its directory" >&2; exit 5; }
 parcels=
 if [ "$step" = join ]; then
     index=0
@@ -48,6 +52,7 @@ STEPS = {
     "sweep/clean": 'on: cron("* * * * *")\ncatch_up: all\noverlap: allow\noutput: { by: str }',
     "tally/count": 'on: cron("* * * * *")\noutput: { by: str }',
 }
+MENDED = "mended"
 WITHOUT_NUMBER = ("note", "sweep", "tally")
 SENSORS = '''"""Orders come by webhook, readings are polled."""
 
@@ -93,4 +98,5 @@ def write_workload(root: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     (root / "agents/work.sh").chmod(0o755)
+    (root / MENDED).mkdir()
     return root
