@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopy.compiler.plan import Step
-from loopy.runs.chain import deciding_alone, state_before
+from loopy.runs.chain import deciding_alone, standings_before, state_before
 from loopy.runs.decide import decide
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Record, RunEnded, RunFailed
 from loopy.runs.standing import standings
@@ -102,7 +102,8 @@ def test_what_is_decided_by_a_success_alone_is_what_the_journal_says(world: Worl
         before = state_before(success)
         assert before is not None
         by_journal = fold(success.run, simulation.journal(key))
-        assert decide(world.flow, before, success, NOW) == decide(world.flow, by_journal, success, NOW)
+        stood = standings_before(world.flow, success, before)
+        assert decide(world.flow, before, success, NOW, stood) == decide(world.flow, by_journal, success, NOW)
 
 
 @given(worlds(), st.data())

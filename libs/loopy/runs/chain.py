@@ -9,7 +9,11 @@ from collections.abc import Mapping
 
 from loopy.compiler.plan import Workflow
 from loopy.runs.records import AttemptSucceeded, Data, RunStarted
+from loopy.runs.standing import Standing, StepStanding
 from loopy.runs.state import RunState, StepState
+
+_SUCCEEDED = Standing.SUCCEEDED
+_WAITING, _SKIPPED = StepStanding(Standing.WAITING), StepStanding(Standing.SKIPPED_BY_WHEN)
 
 
 def deciding_alone(workflow: Workflow) -> frozenset[str]:
@@ -22,6 +26,19 @@ def deciding_alone(workflow: Workflow) -> frozenset[str]:
         for name, upstream in before.items()
         if all(other in upstream or name in before[other] or other == name for other in before)
     )
+
+
+def standings_before(workflow: Workflow, success: AttemptSucceeded, before: RunState) -> dict[str, StepStanding]:
+    """Where the steps stood just before such a success: those upstream are settled, its own was ready, all else waited.
+
+    What the steps upstream were given is not told: whatever comes after has been given that, too.
+    """
+    inputs = success.carried.inputs if success.carried is not None else {}
+    known = dict.fromkeys((step.name for step in workflow.steps), _WAITING)
+    for name, output in inputs.items():
+        known[name] = _SKIPPED if output is None else StepStanding(_SUCCEEDED, {}, before.step(name).results[0])
+    known[success.step] = StepStanding(Standing.READY, inputs)
+    return known
 
 
 def state_before(success: AttemptSucceeded) -> RunState | None:

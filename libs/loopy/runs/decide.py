@@ -44,7 +44,7 @@ from loopy.runs.records import (
     RunStarted,
     StepSkipped,
 )
-from loopy.runs.standing import Standing, StepStanding, amended, spent, standings
+from loopy.runs.standing import Standing, StepStanding, amended, spent, standings, standings_after
 from loopy.runs.state import RunState, evolve
 
 JITTER = 0.2
@@ -52,8 +52,10 @@ JITTER = 0.2
 Standings = Mapping[str, StepStanding]
 
 
-def decide(workflow: Workflow, before: RunState, record: Record, now: datetime) -> list[Effect]:
-    """What a fact calls for, given the state of the run just before it.
+def decide(
+    workflow: Workflow, before: RunState, record: Record, now: datetime, known: Standings | None = None
+) -> list[Effect]:
+    """What a fact calls for, given the state of the run just before it, and where its steps stood, if `known`.
 
     Nothing when the run has ended, was cancelled, has not begun, or the fact changes nothing (a duplicate, a result of
     a past epoch).
@@ -63,7 +65,11 @@ def decide(workflow: Workflow, before: RunState, record: Record, now: datetime) 
         return []
     if isinstance(record, RunCancelled):
         return _over(after, EndRun(_cancelled(record, now)))
-    was, stands = standings(workflow, before), standings(workflow, after)
+    was = standings(workflow, before) if known is None else known
+    if isinstance(record, AttemptSucceeded | AttemptFailed):
+        stands = standings_after(workflow, after, was, record)
+    else:
+        stands = standings(workflow, after)
     return [
         *_published(after.started, record, stands),
         *_queued(after, record, stands),

@@ -70,6 +70,23 @@ def standings(workflow: Workflow, state: RunState) -> dict[str, StepStanding]:
     return known
 
 
+def standings_after(
+    workflow: Workflow, state: RunState, was: Mapping[str, StepStanding], result: Result
+) -> dict[str, StepStanding]:
+    """As `standings`, where they `was` known before this result: only its step and what comes after it may differ."""
+    assert state.started is not None
+    event = state.started.event.data
+    known: dict[str, StepStanding] = {}
+    moved = {result.step}
+    for step in workflow.steps:
+        if step.name in moved or not moved.isdisjoint(step.after):
+            moved.add(step.name)
+            known[step.name] = _standing(step, state.step(step.name), event, known)
+        else:
+            known[step.name] = was[step.name]
+    return known
+
+
 def amended(data: Data, step: StepState, name: str) -> Data:
     """What a step is given of the event, or of another step's output, of this name: as it was amended for it."""
     return {**data, **step.edits[name]} if name in step.edits else data

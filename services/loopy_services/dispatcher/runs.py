@@ -14,7 +14,7 @@ from loopy.bus.steering import Steering
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Workflow
-from loopy.runs.chain import deciding_alone, state_before
+from loopy.runs.chain import deciding_alone, standings_before, state_before
 from loopy.runs.decide import decide, retry
 from loopy.runs.effects import EndRun, ReleaseSlots
 from loopy.runs.lateness import is_late
@@ -123,9 +123,9 @@ class RunDecider:
         if known is None or success.step not in known.alone or not self._sealer.is_genuine(success):
             return None
         await self._performer.spending.enter(success, message, before.started.event.cascade)
-        await self._performer.perform(
-            before.started, decide(known.workflow, before, success, message.time), known.alone
-        )
+        stood = standings_before(known.workflow, success, before)
+        effects = decide(known.workflow, before, success, message.time, stood)
+        await self._performer.perform(before.started, effects, known.alone)
         return Ack()
 
     async def _by_journal(self, message: Message, record: Turn) -> Verdict:

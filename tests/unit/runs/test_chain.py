@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from loopy.compiler.plan import Workflow
-from loopy.runs.chain import deciding_alone, state_before
+from loopy.runs.chain import deciding_alone, standings_before, state_before
 from loopy.runs.decide import decide
 from loopy.runs.records import AttemptSucceeded, Carried, Data, Record
 from loopy.runs.state import fold
@@ -38,9 +38,12 @@ def test_what_follows_is_the_same_as_by_the_journal() -> None:
     for go, outcome in ((True, 2), (False, 2), (True, 3)):
         facts: list[Record] = [f.started(), f.succeeded("a", go=go), *([f.succeeded("b", m=1)] if go else [])]
         last = f.succeeded("c", n=outcome)
-        alone = state_before(carrying(f, last, a={"go": go}, b={"m": 1} if go else None))
+        of = carrying(f, last, a={"go": go}, b={"m": 1} if go else None)
+        alone = state_before(of)
         assert alone is not None
-        assert decide(flow, alone, last, NOW) == decide(flow, fold(f.run, facts), last, NOW)
+        by_journal = decide(flow, fold(f.run, facts), last, NOW)
+        assert decide(flow, alone, last, NOW, standings_before(flow, of, alone)) == by_journal
+        assert decide(flow, alone, last, NOW) == by_journal
 
 
 def test_nothing_is_known_where_nothing_was_carried_or_the_step_ran_again() -> None:
