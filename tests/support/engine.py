@@ -43,14 +43,14 @@ class ShiftedClock:
 
 @asynccontextmanager
 async def serving(
-    serve: Serve, bus: Bus, plan: Plan, *, replicas: int = 1, clock: Clock | None = None
+    serve: Serve, bus: Bus, plan: Plan, *, replicas: int = 1, clock: Clock | None = None, **changes: Any
 ) -> AsyncIterator[CurrentPlan]:
     """Run replicas of a service until the block ends; what one of them raises is raised here.
 
-    Gives the plan that is current for all of them, to be switched.
+    Gives the plan that is current for all of them, to be switched. `changes` are settings other than the defaults.
     """
     current, stopping = CurrentPlan(plan), asyncio.Event()
-    settings = Settings(nats_url="nats://127.0.0.1")
+    settings = Settings(nats_url="nats://127.0.0.1", **changes)
     async with asyncio.TaskGroup() as group:
         for number in range(replicas):
             host = Host(

@@ -45,7 +45,7 @@ from loopy.runs.records import (
     StepSkipped,
 )
 from loopy.runs.standing import Standing, StepStanding, amended, spent, standings, standings_after
-from loopy.runs.state import RunState, evolve
+from loopy.runs.state import Result, RunState, evolve
 
 JITTER = 0.2
 
@@ -87,6 +87,19 @@ def retry(workflow: Workflow, state: RunState, step: str, epoch: int, attempt: i
     if standing.standing is not Standing.READY or not state.has_failed(step, epoch, attempt - 1):
         return []
     return [_request(workflow.step(step), state, standing, attempt, now)]
+
+
+def owed(workflow: Workflow, state: RunState, now: datetime) -> list[Effect]:
+    """What a run has asked for that is not settled, to be asked for again where it may have been lost."""
+    if state.started is None or not state.is_open:
+        return []
+    effects: list[Effect] = []
+    for name, standing in standings(workflow, state).items():
+        if standing.standing is Standing.READY:
+            step, results = workflow.step(name), state.step(name).results
+            failure = results[-1] if results else None
+            effects.append(_next(step, state, failure, now) if failure else _request(step, state, standing, 1, now))
+    return effects
 
 
 def retry_delay_s(policy: Retry, run: str, step: str, attempt: int) -> float:
@@ -185,10 +198,14 @@ def _retried(workflow: Workflow, after: RunState, record: Record, stands: Standi
     if not isinstance(record, AttemptFailed) or record.step not in stands or not after.is_open:
         return
     if stands[record.step].standing is Standing.READY:
-        attempt = record.attempt + 1
-        policy = workflow.step(record.step).retry
-        delay = timedelta(seconds=retry_delay_s(policy, after.run, record.step, attempt))
-        yield StartTimer(after.run, record.step, record.epoch, attempt, now + delay)
+        yield _next(workflow.step(record.step), after, record, now)
+
+
+def _next(step: Step, state: RunState, failure: Result, now: datetime) -> StartTimer:
+    """The timer of the attempt after one that failed."""
+    attempt = failure.attempt + 1
+    delay = timedelta(seconds=retry_delay_s(step.retry, state.run, step.name, attempt))
+    return StartTimer(state.run, step.name, failure.epoch, attempt, now + delay)
 
 
 def _settled(after: RunState, record: Record, was: Standings, stands: Standings, now: datetime) -> list[Effect]:

@@ -15,7 +15,7 @@ from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Workflow
 from loopy.runs.chain import deciding_alone, standings_before, state_before
-from loopy.runs.decide import decide, retry
+from loopy.runs.decide import decide, owed, retry
 from loopy.runs.effects import EndRun, ReleaseSlots
 from loopy.runs.lateness import is_late
 from loopy.runs.records import (
@@ -69,6 +69,13 @@ class RunDecider:
         """End a run that nobody can move on, whatever it has come to."""
         end = EndRun(abandoned(started, why, self._clock.now()))
         await self._performer.perform(started, [end, ReleaseSlots(started.run, LAST_EPOCH, started.slots)])
+
+    async def ask_again(self, state: RunState) -> None:
+        """Ask again for what a run is owed; what is there already stays as it is."""
+        known = await self._workflow(state.started) if state.started is not None else None
+        if state.started is not None and known is not None:
+            effects = owed(known.workflow, state, self._clock.now())
+            await self._performer.perform(state.started, effects, known.alone)
 
     async def on_fact(self, message: Message) -> Verdict:
         """Consume one fact of a run. Undecodable."""

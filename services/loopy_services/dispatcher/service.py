@@ -9,6 +9,7 @@ from loopy.bus.streams import DISPATCHER_EVENTS, DISPATCHER_RUNS, DISPATCHER_TIM
 from loopy.kit.service import Host
 from loopy_services.dispatcher.events import EventRouter
 from loopy_services.dispatcher.performing import Performer
+from loopy_services.dispatcher.recovery import ask_again
 from loopy_services.dispatcher.runs import RunDecider
 
 IN_FLIGHT = 128
@@ -30,6 +31,8 @@ async def serve(host: Host) -> None:
         (DISPATCHER_RUNS, decider.on_fact),
         (DISPATCHER_TIMERS, decider.on_timer),
     )
+    if host.settings.durability == "power-loss":
+        await ask_again(bus, decider)
     async with asyncio.TaskGroup() as group:
         following = (steering, performer.spending, performer.slots)
         beside = [group.create_task(each.follow()) for each in following]
