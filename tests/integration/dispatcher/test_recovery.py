@@ -36,18 +36,6 @@ async def test_attempts_that_are_gone_are_asked_for_again(bus: Bus) -> None:
     assert [run.outcome for cascade in cascades for run in cascade.runs] == ["succeeded"] * 3
 
 
-async def test_a_retry_that_is_gone_is_asked_for_again(bus: Bus) -> None:
-    async with serving(serve, bus, CHAIN), executing(bus, {"b": failure_until(9)}):
-        await bus.publish_once(event_message(bus.subjects, event()))
-        await wait_until(lambda: has_asked(bus, "w/b.2"))
-    # What was lost may have been executed: then its result is there and counts.
-    await lose_attempts(bus)
-    async with serving(serve, bus, CHAIN, durability="power-loss"), executing(bus, {"b": failure_until(2)}):
-        cascade = await finished_cascade(bus, "e1")
-    assert len(cascade.runs) == 1
-    assert cascade.done
-
-
 async def test_nothing_is_asked_for_twice_where_nothing_was_lost(bus: Bus) -> None:
     async with serving(serve, bus, CHAIN), executing(bus):
         await bus.publish_once(event_message(bus.subjects, event()))
@@ -55,10 +43,6 @@ async def test_nothing_is_asked_for_twice_where_nothing_was_lost(bus: Bus) -> No
     before = await requests(bus)
     async with serving(serve, bus, CHAIN, durability="power-loss"):
         assert await requests(bus) == before
-
-
-async def has_asked(bus: Bus, wanted: str) -> bool:
-    return wanted in await requests(bus)
 
 
 @pytest.mark.parametrize("replicas", [2])

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from loopy.compiler.plan import Budget, Retry, Workflow
-from loopy.runs.decide import decide, retry, retry_delay_s
+from loopy.runs.decide import decide, owed, retry, retry_delay_s
 from loopy.runs.effects import (
     Effect,
     EndRun,
@@ -258,6 +258,15 @@ def test_a_timer_is_due_after_the_backoff() -> None:
     [effect] = decide(CHAIN, fold(f.run, [f.started()]), f.failed("a"), NOW)
     delay = timedelta(seconds=retry_delay_s(Retry(), f.run, "a", 2))
     assert effect == StartTimer(f.run, "a", 0, 2, NOW + delay)
+
+
+def test_what_a_run_is_owed_is_what_it_asked_for_and_is_not_settled() -> None:
+    f = Facts(DIAMOND)
+    facts: list[Record] = [f.started(), f.succeeded("a"), f.failed("b")]
+    assert [shown(effect) for effect in owed(DIAMOND, fold(f.run, facts), NOW)] == ["timer b.2", "request c.1"]
+    assert owed(DIAMOND, fold(f.run, [*facts, f.ended()]), NOW) == []
+    assert owed(DIAMOND, fold(f.run, [*facts, f.paused()]), NOW) == []
+    assert owed(DIAMOND, fold(f.run, facts[1:]), NOW) == []
 
 
 def test_backoff_doubles_up_to_its_cap_with_a_jitter_that_follows_from_the_ids() -> None:
