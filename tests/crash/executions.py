@@ -16,6 +16,9 @@ LEASE_S = 3.0
 STARTING_S = 5.0
 # What a clock shows of a moment that another clock dates: the program's has steps of a hundredth.
 BLUR_S = 0.02
+# A message of a cluster bears the time at which its leader had it. Where a server was hurt then, the others may have
+# it, and answer with it, only so long after that was healed.
+CATCHING_UP_S = 4.0
 
 
 def results_are_of_executions(evidence: Evidence, journal: Journal, lives: Lives) -> Iterator[Breach]:
@@ -44,7 +47,7 @@ def executions_are_under_leases(evidence: Evidence, journal: Journal, lives: Liv
     for (attempt, executor), count in executed.items():
         result = journal.results.get(attempt[:3], {}).get(attempt[3])
         taken = {_holder(lease): lease for lease in reversed(leases[attempt]) if _process(lease) == executor}
-        in_time = [lease for lease in taken.values() if result is None or lease.at_s <= result.at_s]
+        in_time = [lease for lease in taken.values() if result is None or lease.at_s <= _readable_at(evidence, result)]
         if count > len(in_time):
             yield Breach(f"{attempt} was executed {count} times by {executor}, under {len(in_time)} leases in time")
     for attempt, count in Counter(execution.attempt_of for execution in evidence.executions).items():
@@ -79,7 +82,7 @@ def what_is_settled_is_not_executed(evidence: Evidence, journal: Journal, lives:
             journal.ends.get(execution.run),
             next((fact for fact in resumes if fact.json["epoch"] > execution.epoch), None),
         )
-        stored = [fact.at_s - evidence.booted_at for fact in ending if fact is not None]
+        stored = [_readable_at(evidence, fact) - evidence.booted_at for fact in ending if fact is not None]
         late = [at_s for at_s in stored if execution.at_s > at_s + STARTING_S]
         if late and not _slept(evidence, execution, min(late)):
             yield Breach(f"{execution} took place though it was to be no more since {late}")
@@ -91,6 +94,14 @@ def repetitions(evidence: Evidence) -> list[tuple[Execution, Execution]]:
     for execution in sorted(evidence.executions, key=lambda execution: execution.at_s):
         found[execution.attempt_of].append(execution)
     return [pair for executions in found.values() for pair in pairwise(executions)]
+
+
+def _readable_at(evidence: Evidence, fact: Stored) -> float:
+    """From when on everyone must find a fact, in seconds since 1970."""
+    at_s = fact.at_s - evidence.booted_at
+    hurt = [blow for blow in evidence.blows if blow.target.startswith(f"{SERVER}-")]
+    spanning = [blow.ended_s + CATCHING_UP_S for blow in hurt if blow.begun_s <= at_s <= blow.ended_s]
+    return evidence.booted_at + max(spanning, default=at_s)
 
 
 def _slept(evidence: Evidence, execution: Execution, since_s: float) -> bool:
