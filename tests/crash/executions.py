@@ -63,7 +63,9 @@ def agents_are_executed_again_only_after_a_loss(evidence: Evidence, journal: Jou
         stood_still = any(
             stall.begun_s <= after.at_s and stall.ended_s >= before.at_s - LEASE_S for stall in evidence.stalls
         )
-        if not stood_still and not any(_explains(blow, before, after) for blow in evidence.blows):
+        if not stood_still and not any(
+            _explains(blow, _taken_s(evidence, before), before, after) for blow in evidence.blows
+        ):
             yield Breach(f"{before} was executed again though nothing had befallen it: {after}")
     for execution in evidence.executions:
         if execution.attempt not in journal.requests.get(execution.life, {}):
@@ -110,13 +112,20 @@ def _slept(evidence: Evidence, execution: Execution, since_s: float) -> bool:
     return any(blow.begun_s <= since_s + STARTING_S and execution.at_s <= blow.ended_s + STARTING_S for blow in stops)
 
 
-def _explains(blow: Blow, before: Execution, after: Execution) -> bool:
-    """Whether one of the two executors, or the server, was hurt before the second began and after the first had."""
+def _explains(blow: Blow, since_s: float, before: Execution, after: Execution) -> bool:
+    """Whether one of the two executors, or the server, was hurt before the second began and after the first had been
+    taken: who is stopped while a program is being started goes on with that, until it finds its lease lost."""
     if blow.how == "kill" and blow.pid == before.executor:
         return blow.begun_s <= after.at_s + BLUR_S  # a program that was being started may begin a moment later
     slept = blow.how == "stop" and blow.pid in (before.executor, after.executor)
     hurt = slept or blow.target.startswith(SERVER)
-    return hurt and blow.begun_s <= after.at_s + BLUR_S and blow.ended_s >= before.at_s - BLUR_S
+    return hurt and blow.begun_s <= after.at_s + BLUR_S and blow.ended_s >= since_s - BLUR_S
+
+
+def _taken_s(evidence: Evidence, execution: Execution) -> float:
+    """When the lease was taken under which an execution took place, or before."""
+    taken = [lease for lease in _leases(evidence)[execution.attempt_of] if _process(lease) == execution.executor]
+    return min([execution.at_s, *(lease.at_s - evidence.booted_at for lease in taken)])
 
 
 def _leases(evidence: Evidence) -> dict[AttemptOf, list[Stored]]:
