@@ -12,8 +12,8 @@ from loopy.runs.records import AttemptSucceeded, Data, RunStarted
 from loopy.runs.standing import Standing, StepStanding
 from loopy.runs.state import RunState, StepState
 
-_SUCCEEDED = Standing.SUCCEEDED
-_WAITING, _SKIPPED = StepStanding(Standing.WAITING), StepStanding(Standing.SKIPPED_BY_WHEN)
+_SUCCEEDED, _SKIPPED = Standing.SUCCEEDED, Standing.SKIPPED_BY_WHEN
+_WAITING = StepStanding(Standing.WAITING)
 
 
 def deciding_alone(workflow: Workflow) -> frozenset[str]:
@@ -31,12 +31,14 @@ def deciding_alone(workflow: Workflow) -> frozenset[str]:
 def standings_before(workflow: Workflow, success: AttemptSucceeded, before: RunState) -> dict[str, StepStanding]:
     """Where the steps stood just before such a success: those upstream are settled, its own was ready, all else waited.
 
-    What the steps upstream were given is not told: whatever comes after has been given that, too.
+    Of what each step upstream was given it says too much, namely all that this one was given; that is what those after
+    it are given, too.
     """
     inputs = success.carried.inputs if success.carried is not None else {}
     known = dict.fromkeys((step.name for step in workflow.steps), _WAITING)
     for name, output in inputs.items():
-        known[name] = _SKIPPED if output is None else StepStanding(_SUCCEEDED, {}, before.step(name).results[0])
+        result = before.step(name).results[0] if output is not None else None
+        known[name] = StepStanding(_SKIPPED if result is None else _SUCCEEDED, inputs, result)
     known[success.step] = StepStanding(Standing.READY, inputs)
     return known
 

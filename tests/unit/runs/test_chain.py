@@ -1,5 +1,7 @@
 """Deciding by a result alone: only where every other step lies before or after, and then as the journal would."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -44,6 +46,23 @@ def test_what_follows_is_the_same_as_by_the_journal() -> None:
         by_journal = decide(flow, fold(f.run, facts), last, NOW)
         assert decide(flow, alone, last, NOW, standings_before(flow, of, alone)) == by_journal
         assert decide(flow, alone, last, NOW) == by_journal
+
+
+def test_a_long_chain_goes_on_alone_with_the_outputs_of_all_steps_upstream() -> None:
+    names = "abcde"
+    flow = workflow(step("a"), *(step(name, before) for before, name in pairwise(names)))
+    f = Facts(flow)
+    facts: list[Record] = [f.started()]
+    inputs: dict[str, Data | None] = {}
+    for number, name in enumerate(names):
+        success = f.succeeded(name, n=number)
+        of = carrying(f, success, **inputs)
+        alone = state_before(of)
+        assert alone is not None
+        by_journal = decide(flow, fold(f.run, facts), success, NOW)
+        assert decide(flow, alone, success, NOW, standings_before(flow, of, alone)) == by_journal
+        facts.append(success)
+        inputs[name] = success.output
 
 
 def test_nothing_is_known_where_nothing_was_carried_or_the_step_ran_again() -> None:
