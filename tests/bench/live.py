@@ -66,7 +66,10 @@ async def engine(
                 child = await start(name, ["-m", f"loopy_services.{service}"], root, environment)
                 processes[name] = child.pid
                 log = root / f"{name}.log"
-                await wait_until(lambda log=log: "services.ready" in log.read_text(), 30)  # type: ignore[misc]
+                try:
+                    await wait_until(lambda log=log: "services.ready" in log.read_text(), 30)  # type: ignore[misc]
+                except AssertionError as late:
+                    raise AssertionError(f"{name} is not ready: {log.read_text()[-2000:]}") from late
         yield bus, processes
 
 

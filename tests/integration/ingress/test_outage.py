@@ -26,7 +26,7 @@ async def test_while_the_server_is_gone_deliveries_and_reads_are_503_and_afterwa
     own_server: NatsServer, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("loopy_services.ingress.webhooks.STORE_S", 0.3)
-    monkeypatch.setattr("loopy_services.console.routes.READ_S", 0.3)
+    monkeypatch.setattr("loopy_services.console.asking.READ_S", 0.3)
     settings = settings_for(own_server.url, "outage")
     async with (
         services(["ingress", "console"], project, settings) as running,
