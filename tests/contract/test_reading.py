@@ -125,3 +125,11 @@ async def test_a_watcher_sees_what_passes(bus: Bus) -> None:
     assert seen[0].subject.startswith(bus.subjects.under("tap", "evt", "C"))
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_leader_knows_whether_a_subject_has_a_message(bus: Bus) -> None:
+    place = bus.subjects.result("r", "a", 0, 1)
+    assert not await bus.is_stored(RUNS, place)
+    await bus.publish_once(Outgoing(place, b""))
+    assert await bus.is_stored(RUNS, place)
+    assert not await bus.is_stored(RUNS, bus.subjects.result("r", "a", 0, 2))

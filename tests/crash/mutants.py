@@ -73,7 +73,7 @@ MUTANTS = {
     "looks_at_no_result": Mutant(
         "whoever takes an attempt over does not look how it ended",
         executions_are_under_leases,
-        ((Executor, "_is_settled", _unsettled),),
+        ((Executor, "_is_settled", _unsettled), (Executor, "_has_result", _unsettled)),
     ),
     "takes_over_at_once": Mutant(
         "a lease is taken over without waiting",

@@ -101,7 +101,10 @@ MUTANTS = (
     Mutant(
         "an executor does not look whether an attempt is settled",
         attempts.agents_work_again_only_after_a_loss,
-        ((executor_core, "settling_facts", lambda subjects, _: (subjects.start("none"),)),),
+        (
+            (executor_core, "settling_facts", lambda subjects, _: (subjects.start("none"),)),
+            (Executor, "_has_result", faults.never),
+        ),
     ),
     Mutant(
         "a slow executor does not say that it is at work, and its lease keeps nobody off",

@@ -5,10 +5,8 @@ chunks that the next try finds there, or that are forgotten by age.
 """
 
 import asyncio
-import base64
 import logging
 from collections.abc import Awaitable
-from typing import Any
 
 from loopy.bus.claims import (
     CLAIM_HEADER,
@@ -21,7 +19,6 @@ from loopy.bus.claims import (
     read_claim,
     redeemed,
 )
-from loopy.bus.errors import ApiRefused
 from loopy.bus.messages import DeadLetter, Handler, Message, Outgoing, Verdict, patience
 from loopy.bus.reading import Reader
 from loopy.bus.retrying import patiently
@@ -33,7 +30,6 @@ from loopy.bus.writing import publish_once
 
 # So many chunks of a blob are under way at once: it is no faster with more, and they are held in memory.
 AT_ONCE = 4
-NO_MESSAGE = 10037
 
 _log = logging.getLogger("loopy.bus")
 
@@ -127,22 +123,9 @@ class Blobs:
     async def _chunk(self, claim: Claim, number: int) -> bytes:
         subject = self._subjects.chunk(claim.blob, number)
         found = await self._reader.last(BLOBS, subject)
-        chunk = found.payload if found is not None else await self._chunk_of_leader(subject)
+        chunk = found.payload if found is not None else await self._reader.last_by_leader(BLOBS, subject)
         if chunk is None:
             raise LostBlob(claim, f"chunk {number} of {claim.chunks} is not there", may_come=True)
         if len(chunk) != claim.length(number):
             raise LostBlob(claim, f"chunk {number} has {len(chunk):,} bytes instead of {claim.length(number):,}")
         return chunk
-
-    async def _chunk_of_leader(self, subject: str) -> bytes | None:
-        """The chunk by the stream's leader, which knows what a replica that was asked at first may not know yet."""
-        call = f"STREAM.MSG.GET.{self._stream}"
-        try:
-            answer: dict[str, Any] = await patiently(
-                self._connection, lambda: self._connection.api(call, {"last_by_subj": subject})
-            )
-        except ApiRefused as error:
-            if error.code != NO_MESSAGE:
-                raise
-            return None
-        return base64.b64decode(answer["message"].get("data", ""))

@@ -158,6 +158,10 @@ class Bus:
         message = await self._reader.last(stream, subject)
         return message if message is None else await self._whole(message)
 
+    async def is_stored(self, stream: Stream, subject: str) -> bool:
+        """Whether a subject has a message, by the stream's leader: one that was acknowledged before is never missed."""
+        return await self._reader.last_by_leader(stream, subject) is not None
+
     async def last_each(self, stream: Stream, filters: Sequence[str]) -> list[Message]:
         """The newest message of every subject that matches one of the filters, by sequence.
 

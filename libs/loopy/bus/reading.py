@@ -1,5 +1,6 @@
 """Reads that leave no trace: the last message of subjects, and streams from a position on, in order."""
 
+import base64
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import msgspec
 
 from loopy.bus.cursor import Cursor, CursorLost
-from loopy.bus.errors import Unavailable
+from loopy.bus.errors import ApiRefused, Unavailable
 from loopy.bus.incoming import looked_up
 from loopy.bus.messages import Message
 from loopy.bus.retrying import patiently
@@ -16,6 +17,7 @@ from loopy.bus.subjects import Subjects
 from loopy.bus.transport import Transport
 from loopy.bus.wire import STATUS, Arrived
 
+NO_MESSAGE = 10037
 # The statuses that end a look-up: all there is was sent, there is nothing, there is more than one answer may hold.
 TOO_MANY = "413"
 COMPLETE = ("204", "404", TOO_MANY)
@@ -32,6 +34,22 @@ class Reader:
         """The newest message of a subject, which may hold wildcards; None when there is none."""
         answer = (await self._lookup(stream, {"last_by_subj": subject}, lambda _: True))[-1]
         return looked_up(answer, stream.name) if _is_stored(answer) else None
+
+    async def last_by_leader(self, stream: Stream, subject: str) -> bytes | None:
+        """The newest payload of a subject by the stream's leader, which knows of every write that was acknowledged.
+
+        None when there is none. It costs the leader more than a direct read: for where a replica's word is not enough.
+        """
+        call = f"STREAM.MSG.GET.{stream_name(self._subjects, stream)}"
+        try:
+            answer: dict[str, Any] = await patiently(
+                self._connection, lambda: self._connection.api(call, {"last_by_subj": subject})
+            )
+        except ApiRefused as error:
+            if error.code != NO_MESSAGE:
+                raise
+            return None
+        return base64.b64decode(answer["message"].get("data", ""))
 
     async def last_each(self, stream: Stream, filters: Sequence[str]) -> list[Message]:
         """The newest message of every subject that matches, by sequence."""

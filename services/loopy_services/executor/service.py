@@ -106,6 +106,8 @@ class Executor:
         Only one that somebody began can be settled already, or one of a run that was steered, or that was long under
         way.
         """
+        if not lease.is_first and await self._has_result(request):
+            return Ack()
         may_be_settled = not lease.is_first or self._steering.is_steered(request.run)
         may_be_settled = may_be_settled or is_late(request.at, self._clock.now())
         if may_be_settled and await self._is_settled(request):
@@ -140,6 +142,11 @@ class Executor:
             return Ack()
         await self._bus.publish_once(fact)
         return Ack()
+
+    async def _has_result(self, request: AttemptRequested) -> bool:
+        """Whether who held the lease before stored a result; by the leader, since a replica may not know of it yet."""
+        place = self._bus.subjects.result(request.run, request.step, request.epoch, request.attempt)
+        return await self._bus.is_stored(RUNS, place)
 
     async def _is_settled(self, request: AttemptRequested) -> bool:
         if self._steering.is_cancelled(request.run):
