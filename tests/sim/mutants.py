@@ -109,7 +109,7 @@ MUTANTS = (
     Mutant(
         "a slow executor does not say that it is at work, and its lease keeps nobody off",
         attempts.agents_work_again_only_after_a_loss,
-        ((consumer.Consumption, "_extend", faults.nothing), (leases, "standing", faults.free)),
+        ((consumer.Consumption, "_extend", lambda *_: None), (leases, "standing", faults.free)),
         likely=(114,),
     ),
     Mutant(

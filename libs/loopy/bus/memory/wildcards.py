@@ -11,6 +11,7 @@ def matches(wanted: str, subject: str) -> bool:
     return wanted == subject or matches_any((wanted,), subject)
 
 
+@lru_cache(maxsize=1 << 16)
 def matches_any(wanted: tuple[str, ...], subject: str) -> bool:
     """Whether one of the filters selects a subject."""
     return _pattern(wanted).fullmatch(subject) is not None
