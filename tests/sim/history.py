@@ -37,6 +37,13 @@ class History:
         self.is_kept = False  # whether there are janitors
         self.deletions: list[Deletion] = []
 
+    def is_deleted(self, stream: str, sequence: int) -> bool:
+        """Whether a janitor deleted this message, perhaps before it was delivered again to whom it was for.
+
+        The grace of a simulation's janitors is seconds, less than a consumer's patience; in life it is days.
+        """
+        return any((gone.stream, gone.kept.sequence) == (stream, sequence) for gone in self.deletions)
+
     def of(self, stream: str) -> list[Entry]:
         """The entries of one stream."""
         return [entry for entry in self.entries if entry.stream == stream]

@@ -140,7 +140,8 @@ def nothing_is_set_aside(history: History) -> Iterator[str]:
     planted = {history.subjects.dead("EVT", sequence) for sequence in history.planted}
     planted |= {history.subjects.dead("RUN", sequence) for sequence, lie in history.lies.items() if lie != "forged"}
     yield from (f"{subject} was set aside for no reason" for subject in dead - planted)
-    yield from (f"{subject} should have been set aside" for subject in planted - dead)
+    gone = {history.subjects.dead("RUN", lie) for lie in history.lies if history.is_deleted("RUN", lie)}
+    yield from (f"{subject} should have been set aside" for subject in planted - dead - gone)
 
 
 INVARIANTS: tuple[Invariant, ...] = (

@@ -67,11 +67,15 @@ def no_more_are_under_way_than_a_slot_allows(history: History) -> Iterator[str]:
 
 def what_was_spent_is_counted_once(history: History) -> Iterator[str]:
     """The ledger has what each result cost, once, and nothing else."""
-    cost = {_key(result): result.usage.spend_usd for _, result in _results(history) if result.usage.spend_usd}
+    results = [(entry, result) for entry, result in _results(history) if result.usage.spend_usd]
+    cost = {_key(result): result.usage.spend_usd for _, result in results}
+    gone = {_key(result) for entry, result in results if history.is_deleted("RUN", entry.kept.sequence)}
     counted: dict[Key, list[float]] = defaultdict(list)
     for entry in history.of("SPEND"):
         counted[_whose(entry)].append(_usd(entry))
     for key in cost.keys() | counted.keys():
+        if key in gone and key not in counted:
+            continue
         if counted.get(key, []) != [cost.get(key)]:
             yield f"attempt {key} cost {cost.get(key)}, and {counted.get(key, [])} was counted"
 
