@@ -129,7 +129,7 @@ async def test_a_watcher_sees_what_passes(bus: Bus) -> None:
 
 async def test_a_leader_knows_whether_a_subject_has_a_message(bus: Bus) -> None:
     place = bus.subjects.result("r", "a", 0, 1)
-    assert not await bus.is_stored(RUNS, place)
-    await bus.publish_once(Outgoing(place, b""))
-    assert await bus.is_stored(RUNS, place)
-    assert not await bus.is_stored(RUNS, bus.subjects.result("r", "a", 0, 2))
+    assert await bus.last_by_leader(RUNS, place) is None
+    await bus.publish_once(Outgoing(place, b"{}"))
+    assert await bus.last_by_leader(RUNS, place) == b"{}"
+    assert await bus.last_by_leader(RUNS, bus.subjects.result("r", "a", 0, 2)) is None

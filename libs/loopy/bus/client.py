@@ -158,9 +158,9 @@ class Bus:
         message = await self._reader.last(stream, subject)
         return message if message is None else await self._whole(message)
 
-    async def is_stored(self, stream: Stream, subject: str) -> bool:
-        """Whether a subject has a message, by the stream's leader: one that was acknowledged before is never missed."""
-        return await self._reader.last_by_leader(stream, subject) is not None
+    async def last_by_leader(self, stream: Stream, subject: str) -> bytes | None:
+        """The newest payload of a subject, or None, by the stream's leader: what was acknowledged is never missed."""
+        return await self._reader.last_by_leader(stream, subject)
 
     async def last_each(self, stream: Stream, filters: Sequence[str]) -> list[Message]:
         """The newest message of every subject that matches one of the filters, by sequence.

@@ -5,7 +5,6 @@ dispatchers of a namespace through the bus, and is made by whoever starts first.
 decided on by the journal alone, like one that carries nothing.
 """
 
-import asyncio
 import hashlib
 import hmac
 import secrets
@@ -22,8 +21,6 @@ KEY_BYTES = 32
 SEAL_BYTES = 12
 # What is carried is stored once more with each result; where it is long, the journal is read instead.
 MOST_CARRIED_BYTES = 16_384
-STALE_READS = 200
-STALE_READ_PAUSE_S = 0.02
 
 
 class Sealer:
@@ -56,18 +53,13 @@ class Sealer:
 
 
 async def shared_sealer(bus: Bus) -> Sealer:
-    """The sealer of a namespace: with the key on the bus, made now if nobody has made one. BusError.
-
-    A replica may answer that has not yet got the key: then read again.
-    """
+    """The sealer of a namespace: with the key on the bus, made now if nobody has made one. BusError."""
     subject = bus.subjects.key("seal")
     await bus.publish_once(Outgoing(subject, secrets.token_hex(KEY_BYTES).encode()))
-    for _ in range(STALE_READS):
-        stored = await bus.last(CONTROL, subject)
-        if stored is not None:
-            return Sealer(stored.payload[: hashlib.blake2b.MAX_KEY_SIZE])
-        await asyncio.sleep(STALE_READ_PAUSE_S)
-    raise BusError(f"the key of the dispatchers was stored on {subject} and cannot be read")
+    key = await bus.last_by_leader(CONTROL, subject)
+    if key is None:
+        raise BusError(f"the key of the dispatchers was stored on {subject} and cannot be read")
+    return Sealer(key[: hashlib.blake2b.MAX_KEY_SIZE])
 
 
 _encode = msgspec.json.Encoder().encode

@@ -146,7 +146,7 @@ class Executor:
     async def _has_result(self, request: AttemptRequested) -> bool:
         """Whether who held the lease before stored a result; by the leader, since a replica may not know of it yet."""
         place = self._bus.subjects.result(request.run, request.step, request.epoch, request.attempt)
-        return await self._bus.is_stored(RUNS, place)
+        return await self._bus.last_by_leader(RUNS, place) is not None
 
     async def _is_settled(self, request: AttemptRequested) -> bool:
         if self._steering.is_cancelled(request.run):
