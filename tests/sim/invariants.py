@@ -36,9 +36,10 @@ def everything_settles(history: History) -> Iterator[str]:
 def stored_once(history: History) -> Iterator[str]:
     """Each subject has one message: one route an event, one request and one result an attempt, one end a run.
 
-    What is stored of a run that was archived may have been stored before, and deleted.
+    What is stored of a run that was archived may have been stored before, and deleted; so may what lies beside it.
     """
-    kept = [entry for entry in history.entries if entry.stream not in ("TIMER", "EVT", "LEASE", "SLOT")]
+    others = ("TIMER", "EVT", "LEASE", "SLOT", *(("BLOB",) if history.is_kept else ()))
+    kept = [entry for entry in history.entries if entry.stream not in others]
     counts = Counter((entry.stream, entry.kept.subject) for entry in kept if not came_too_late(history, entry))
     counts += Counter((e.stream, e.kept.subject) for e in history.of("EVT") if e.kept.sequence not in history.planted)
     for (stream, subject), count in counts.items():

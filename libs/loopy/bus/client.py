@@ -107,6 +107,15 @@ class Bus:
         info = await self._connection.api(f"CONSUMER.INFO.{stream}.{name}", {})
         return int(info["num_pending"]) + int(info["num_ack_pending"])
 
+    async def dealt_with(self, consumer: Consumer, stream: Stream) -> int:
+        """The sequence up to which a consumer of a stream has dealt with all that is for it. One try; BusError."""
+        position = await self.position(stream)
+        call = f"CONSUMER.INFO.{stream_name(self.subjects, stream)}.{consumer_name(self.subjects, consumer)}"
+        info = await self._connection.api(call, {})
+        if info["num_pending"] == info["num_ack_pending"] == 0:
+            return position
+        return min(position, int(info["ack_floor"]["stream_seq"]))
+
     @property
     def max_payload(self) -> int:
         """The most bytes of headers and payload that the server takes in one message."""

@@ -15,7 +15,7 @@ from loopy.bus.archive import Archive, archive_message, newest_end, read_archive
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_record
 from loopy.bus.messages import Message
-from loopy.bus.streams import ARCHIVES, ATTEMPTS, LEASES, RUNS, TIMERS, Stream
+from loopy.bus.streams import ARCHIVES, ATTEMPTS, DISPATCHER_RUNS, LEASES, RUNS, TIMERS, Stream
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.kit.metrics import RUNS_ARCHIVED, UNMEASURED, Metrics
@@ -27,6 +27,8 @@ PORTION = 100
 AFTER_FAILURE_S = 30.0
 # After each run it rests for as long as the run took, unless there is to be hurried.
 REST = 1.0
+# The facts of a run that dispatchers consume.
+DECIDED_ON = ("result", "admit", "resume", "cancel")
 
 log = structlog.get_logger()
 
@@ -62,10 +64,11 @@ class Janitor:
         rooms = [await self._bus.room(stream) for stream in (RUNS, ATTEMPTS, LEASES)]
         pressed = is_pressed(room.fullness for room in rooms)
         kept = kept_for(self._keep, pressed=pressed)
+        dealt_with = await self._bus.dealt_with(DISPATCHER_RUNS, RUNS)
         due, following = await self._due(self._after, now, kept)
         for end in due:
             begun = self._clock.monotonic()
-            if not await self._clear(end):
+            if not await self._clear(end, dealt_with):
                 return until_next(now, now, timedelta())
             self._after = end.sequence
             await asyncio.sleep(0 if pressed else REST * (self._clock.monotonic() - begun))
@@ -81,12 +84,18 @@ class Janitor:
                 due.append(end)
         return due, None
 
-    async def _clear(self, end: Message) -> bool:
-        """Archive and delete one run; False when that has to be tried again."""
+    async def _clear(self, end: Message, dealt_with: int) -> bool:
+        """Archive and delete one run; False when that has to be tried again.
+
+        So it is while one of its facts, perhaps in the hands of a dispatcher that died, may still be delivered: what
+        follows from it, such as an event, would be lost with it.
+        """
         run = end.subject.split(".")[-2]
         journal = await self._bus.last_each(RUNS, [self._subjects.journal(run)])
         if not any(fact.sequence == end.sequence for fact in journal):
             return False  # a replica answered that has not got as far
+        if any(fact.sequence > dealt_with for fact in journal if kind_of(fact) in DECIDED_ON):
+            return False
         try:
             archive = await self._archived(run, end, journal)
         except Undecodable as error:

@@ -124,9 +124,8 @@ class Scheduler:
         since = all_since[name]
         if due(trigger, since, now, under_way=False).is_empty:
             return False
-        # In this order, so that what another replica fires meanwhile is not taken for the run of an earlier due time.
-        under_way = trigger.overlap != "allow" and await self._marks.under_way(name, now)
-        since = all_since[name] = await self._marks.dealt_with(name, since, now)
+        under_way, since = await self._standing(name, trigger, since, now)
+        all_since[name] = since
         now_due = due(trigger, since, now, under_way=under_way)
         if now_due.passed is not None:
             await self._marks.pass_over(name, now_due.passed)
@@ -136,6 +135,21 @@ class Scheduler:
             await self._publish_firing(name, at, now)
             all_since[name] = at
         return now_due.held
+
+    async def _standing(self, name: str, trigger: CronTrigger, since: datetime, now: datetime) -> tuple[bool, datetime]:
+        """Whether the run of a schedule's newest firing is under way, and the newest due time that was dealt with.
+
+        Another replica may fire meanwhile: then that firing's run is the one to ask for.
+        """
+        dealt_with = await self._marks.dealt_with(name, since, now)
+        if trigger.overlap == "allow":
+            return False, dealt_with
+        while True:
+            under_way = await self._marks.under_way(name, now)
+            newest = await self._marks.dealt_with(name, dealt_with, now)
+            if newest == dealt_with:
+                return under_way, newest
+            dealt_with = newest
 
     async def _publish_firing(self, name: str, at: datetime, now: datetime) -> None:
         firing = Firing(name, at, await self._marks.newest("done", name, now))

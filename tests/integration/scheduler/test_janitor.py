@@ -16,7 +16,17 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import record_message
 from loopy.bus.journal import find_run, list_runs, read_cascade, read_run
 from loopy.bus.messages import Message, Outgoing, Stored
-from loopy.bus.streams import ARCHIVES, ATTEMPTS, BLOBS, LEASES, RUNS, STREAMS, TIMERS, Stream, stream_name
+from loopy.bus.streams import (
+    ARCHIVES,
+    ATTEMPTS,
+    BLOBS,
+    LEASES,
+    RUNS,
+    STREAMS,
+    TIMERS,
+    Stream,
+    stream_name,
+)
 from loopy.clock import SystemClock
 from loopy.runs.records import (
     AttemptFailed,
@@ -35,6 +45,9 @@ from loopy_services.scheduler.keeping import PRESSED_AT, PRESSED_KEEP
 from tests.support.engine import ShiftedClock, serving
 from tests.support.facts import PLAN, event, plan, step, workflow
 from tests.support.waiting import wait_until
+
+# Dispatchers have dealt with all that is stored here: there are none.
+pytestmark = pytest.mark.usefixtures("dealt_with")
 
 PAGE = Path(__file__).parents[3] / "docs/operating/keeping-house.md"
 KEEP = timedelta(days=30)
@@ -247,9 +260,9 @@ async def test_a_janitor_goes_on_where_the_last_one_ended(bus: Bus, monkeypatch:
     following = janitor(bus)
     clear = following._clear
 
-    async def noting(end: Message) -> bool:
+    async def noting(end: Message, dealt_with: int) -> bool:
         seen.append(end.sequence)
-        return await clear(end)
+        return await clear(end, dealt_with)
 
     monkeypatch.setattr(following, "_clear", noting)
     await following.look()

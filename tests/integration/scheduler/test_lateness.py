@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import record_message
@@ -45,6 +47,7 @@ async def test_a_result_that_arrives_once_its_run_is_archived_leads_to_nothing(b
     assert await requested_attempts(bus) == []
 
 
+@pytest.mark.usefixtures("dealt_with")
 async def test_an_attempt_that_was_long_under_way_is_not_executed_once_its_run_is_archived(
     bus: Bus, nats_url: str, namespace: str, tmp_path: Path
 ) -> None:

@@ -92,6 +92,12 @@ class MemoryConsumer:
         return len(self._unsettled)
 
     @property
+    def ack_floor(self) -> int:
+        """The sequence up to which all is settled."""
+        open_still = (*self._unsettled, *(s for s in self._waiting if s in self._stream.messages))
+        return min(open_still, default=self._stream.last_sequence + 1) - 1
+
+    @property
     def delivered(self) -> int:
         """How many deliveries there were."""
         return self._consumer_sequence

@@ -241,6 +241,7 @@ def _described(consumer: MemoryConsumer) -> Answer:
             "num_pending": consumer.pending,
             "num_ack_pending": consumer.ack_pending,
             "delivered": {"consumer_seq": consumer.delivered},
+            "ack_floor": {"stream_seq": consumer.ack_floor},
         }
     )
 
