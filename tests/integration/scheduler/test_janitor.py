@@ -22,7 +22,6 @@ from loopy.bus.streams import (
     BLOBS,
     LEASES,
     RUNS,
-    STREAMS,
     TIMERS,
     Stream,
     stream_name,
@@ -42,9 +41,8 @@ from loopy.runs.records import (
 from loopy_services.scheduler.forsaken import Forsaken
 from loopy_services.scheduler.janitor import PORTION, Janitor
 from loopy_services.scheduler.keeping import PRESSED_AT, PRESSED_KEEP
-from tests.support.engine import ShiftedClock, serving
-from tests.support.facts import PLAN, event, plan, step, workflow
-from tests.support.waiting import wait_until
+from tests.support.engine import ShiftedClock
+from tests.support.facts import PLAN, event
 
 # Dispatchers have dealt with all that is stored here: there are none.
 pytestmark = pytest.mark.usefixtures("dealt_with")
@@ -382,28 +380,3 @@ async def test_many_janitors_end_a_run_once(bus: Bus) -> None:
     run = await a_failed_run(bus)
     await asyncio.gather(*(Janitor(bus, IN_A_MONTH, KEEP).look() for _ in range(4)))
     assert len([m async for m in bus.read(RUNS, [bus.subjects.end(run)])]) == 1
-
-
-async def test_the_scheduler_keeps_house(bus: Bus) -> None:
-    from loopy_services.scheduler.service import serve
-
-    run = await a_run(bus)
-    async with serving(serve, bus, plan(workflow(step("a"))), clock=IN_A_MONTH, replicas=2):
-
-        async def is_cleared() -> bool:
-            return await left_of(bus, run) == TOMBSTONES
-
-        await wait_until(is_cleared)
-
-
-async def test_runs_go_from_every_stream_that_has_something_of_them(bus: Bus) -> None:
-    run = await a_run(bus)
-    await janitor(bus).look()
-    for stream in STREAMS:
-        filters = [bus.subjects.under(prefix, ">") for prefix in stream.prefixes]
-        left = [message.subject async for message in bus.read(stream, filters) if run in message.subject]
-        expected = {
-            RUNS.name: [bus.subjects.start(run), bus.subjects.end(run)],
-            ARCHIVES.name: [bus.subjects.archive(run)],
-        }
-        assert left == expected.get(stream.name, [])
