@@ -254,7 +254,7 @@ MUTANTS = (
         "a run that is cancelled goes on until its steps are done",
         steered.nobody_works_for_a_cancelled_run,
         ((Steering, "is_cancelled", lambda *_: False), (Executor, "_is_settled", faults.never)),
-        likely=(132,),
+        likely=(136,),
     ),
     Mutant(
         "a cancellation calls for nothing",
