@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from loopy.bus.client import Bus, BusError, MessageTooLarge
+from loopy.bus.api import check_reply
+from loopy.bus.client import Bus, BusError, MessageTooLarge, StreamFull
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.streams import EVENTS, RUNS
 from loopy.bus.writing import was_first
@@ -22,6 +23,16 @@ async def test_the_first_writer_of_a_subject_wins_and_the_second_learns_where_it
     assert sorted(outcome.first for outcome in outcomes) == [False] * 19 + [True]
     assert {outcome.sequence for outcome in outcomes} == {1}
     assert [message.sequence async for message in bus.read(RUNS, [subject])] == [1]
+
+
+async def test_a_fact_is_not_written_over_by_one_who_does_not_ask_whether_there_is_one(bus: Bus) -> None:
+    fact = bus.subjects.result("r", "s", 0, 1)
+    await bus.publish_once(Outgoing(fact, b"first"))
+    reply = await bus._connection.request(fact, b"second", {})
+    with pytest.raises(StreamFull, match="per subject"):
+        check_reply(reply, "a stranger's publish")
+    assert [message.payload async for message in bus.read(RUNS, [fact])] == [b"first"]
+    assert (await bus.publish_once(Outgoing(bus.subjects.result("r", "s", 0, 2), b"next"))).first
 
 
 async def test_a_message_keeps_its_bytes_and_headers(bus: Bus) -> None:

@@ -56,7 +56,10 @@ class Consumer(msgspec.Struct, frozen=True):
 
 EVENTS = Stream("EVT", ("evt", "firing", "replay.evt", "replay.firing"), 1536 * MIB)
 DELIVERIES = Stream("DELIVERY", ("delivery", "failed", "replay.delivery"), 2048 * MIB, DELIVERIES_KEEP_S)
-RUNS = Stream("RUN", ("run", "replay.run"), 2048 * MIB)
+# A fact is written once. That holds for a stranger as well, who does not ask for it.
+RUNS = Stream(
+    "RUN", ("run", "replay.run"), 2048 * MIB, options={"max_msgs_per_subject": 1, "discard_new_per_subject": True}
+)
 ATTEMPTS = Stream("ATTEMPT", ("attempt", "replay.attempt"), 1536 * MIB)
 TIMERS = Stream(
     "TIMER",

@@ -70,7 +70,7 @@ class MemoryStream:
         self._check_schedule(headers)
         self._check_ttl(headers)
         self._check_expectation(subject, headers)
-        self._check_room(payload)
+        self._check_room(subject, payload)
         self.last_sequence += 1
         kept = Kept(self.last_sequence, subject, payload, dict(headers), now)
         self.messages[kept.sequence] = kept
@@ -138,6 +138,9 @@ class MemoryStream:
         newest = sequences[-1] if upto is None else max((s for s in sequences if s <= upto), default=None)
         return None if newest is None else self.messages[newest]
 
+    def _is_full(self, subject: str) -> bool:
+        return 0 < int(self.config.get("max_msgs_per_subject", -1)) <= len(self._sequences.get(subject, ()))
+
     def _keep_newest(self, subject: str) -> None:
         """Forget the oldest messages of a subject where it has more than it may."""
         most, sequences = int(self.config.get("max_msgs_per_subject", -1)), self._sequences[subject]
@@ -153,10 +156,12 @@ class MemoryStream:
         if int(expected) != stands:
             raise Refused(400, 10071, f"wrong last sequence: {stands}")
 
-    def _check_room(self, payload: bytes) -> None:
+    def _check_room(self, subject: str, payload: bytes) -> None:
         most_messages, most_bytes = self.config.get("max_msgs", -1), self.config.get("max_bytes", -1)
         if self.config.get("discard") != "new":
             return
+        if self.config.get("discard_new_per_subject") and self._is_full(subject):
+            raise Refused(503, 10077, "maximum messages per subject exceeded")
         if 0 <= most_messages <= len(self.messages):
             raise Refused(503, 10077, "maximum messages exceeded")
         if 0 <= most_bytes < self._bytes + len(payload):
