@@ -107,6 +107,21 @@ async def test_a_lease_that_nobody_took_over_is_held_again_however_late(bus: Bus
     assert await leases(bus, "b").take("r", "fix", 0, 1) is None
 
 
+async def test_a_lease_that_another_held_and_gave_back_is_lost_to_who_held_it_before(bus: Bus) -> None:
+    first = await leases(bus, "a").take("r", "fix", 0, 1)
+    assert first is not None
+    others = leases(bus, "b")
+
+    async def taken_over_and_given_back() -> bool:
+        second = await others.take("r", "fix", 0, 1)
+        if second is not None:
+            await second.release()
+        return second is not None
+
+    await wait_until(taken_over_and_given_back)
+    assert not await first.renew()
+
+
 async def test_one_executor_does_not_hold_the_same_lease_twice(bus: Bus) -> None:
     ours = leases(bus, "a", 60)
     assert await ours.take("r", "fix", 0, 1) is not None

@@ -8,6 +8,7 @@ message by which it was taken, is a fencing token: whoever takes it later has a 
 being done twice; that a result is recorded once does not depend on it.
 """
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from datetime import datetime
@@ -21,8 +22,9 @@ from loopy.bus.streams import LEASES
 from loopy.bus.undecodable import Undecodable, decoder
 from loopy.clock import Clock
 
-# A read may lag behind the write that has just lost; then what stands is read again, so often.
+# A read may lag behind the write that has just lost; then what stands is read again, so often, after a moment.
 TRIES = 5
+AGAIN_S = 0.1
 
 
 class Holder(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -144,11 +146,12 @@ class Lease:
             if stored is not None:
                 self._hold(stored, began)
                 return True
-            match await self._standing():
-                case Ours(sequence) | Free(sequence):
-                    after = sequence
-                case Theirs():
-                    return False
+            found = await self._standing()
+            if not isinstance(found, Ours):
+                return False  # whoever had it in between has a larger token, even one that gave it back
+            if found.sequence == after:
+                await asyncio.sleep(AGAIN_S)
+            after = found.sequence
         return False
 
     async def _standing(self) -> Standing:
