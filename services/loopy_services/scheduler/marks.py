@@ -8,7 +8,7 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import read_record
 from loopy.bus.journal import read_run
 from loopy.bus.messages import Outgoing
-from loopy.bus.streams import EVENTS, RUNS
+from loopy.bus.streams import DEAD, EVENTS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import CronTrigger, PollSource
 from loopy.runs.ids import firing_id, run_id
@@ -58,7 +58,9 @@ class Marks:
         return max((at for at in times if at is not None), default=None)
 
     async def under_way(self, workflow: str, now: datetime) -> bool:
-        """Whether the last firing's run has neither ended nor failed. A firing that started none has none under way."""
+        """Whether the last firing's run has neither ended nor failed. A firing that started none has none under way, nor
+        has one that was set aside.
+        """
         fired = await self.newest("cron", workflow, now)
         if fired is None:
             return False
@@ -68,12 +70,19 @@ class Marks:
             return not run.is_over
         message = await self._bus.last(RUNS, self._subjects.routed(firing, firing))
         if message is None:
-            return True
+            return not await self._is_set_aside(workflow, fired)
         try:
             routed = read_record(message)
         except Undecodable:
             return False
         return not isinstance(routed, EventRouted) or bool(routed.runs)
+
+    async def _is_set_aside(self, workflow: str, at: datetime) -> bool:
+        """Whether a firing is a dead letter: one of ours that nobody could route, or what a stranger put there."""
+        firing = await self._bus.last(EVENTS, self._subjects.cron_firing(workflow, int(at.timestamp())))
+        if firing is None:
+            return False
+        return await self._bus.last(DEAD, self._subjects.dead(EVENTS.name, firing.sequence)) is not None
 
     async def pass_over(self, workflow: str, at: datetime) -> None:
         """Remember that due times up to this one are not to be fired."""

@@ -184,6 +184,18 @@ async def test_a_firing_that_led_to_no_run_is_set_aside_and_blocks_nothing(bus: 
     assert dead.reason == "unknown_schedule"
 
 
+@pytest.mark.parametrize("overlap", ["skip", "queue"])
+async def test_nonsense_in_the_place_of_a_firing_silences_its_schedule_for_that_time_alone(
+    bus: Bus, overlap: str
+) -> None:
+    schedule = hourly(overlap=overlap)
+    await bus.publish_once(Outgoing(bus.subjects.cron_firing("hourly", int(on("09:00:00").timestamp())), b"garbage"))
+    async with serving(dispatch, bus, schedule):
+        await wait_until(lambda: has_dead(bus))
+        async with serving(serve, bus, schedule, clock=ShiftedClock(on("09:59:59.8"))):
+            await wait_until(lambda: is_fired(bus, "10:00:00"))
+
+
 async def has_dead(bus: Bus) -> bool:
     return await bus.last(DEAD, bus.subjects.under("dead", ">")) is not None
 
