@@ -84,7 +84,8 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
     for _ in range(STALE_READS):
         messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
         if any(message.subject == fact.subject and message.sequence >= fact.sequence for message in messages):
-            earlier = (message for message in messages if message.sequence < fact.sequence)
+            start = bus.subjects.start(run)  # stored again where nonsense was laid over it: it still is the first
+            earlier = (found for found in messages if found.sequence < fact.sequence or found.subject == start)
             return fold(run, readable_facts(bus.subjects, earlier))
         await asyncio.sleep(STALE_READ_PAUSE_S)
     raise BusError(f"the journal of run {run} does not hold {fact.subject} at {fact.sequence}, though it was delivered")

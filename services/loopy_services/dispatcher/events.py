@@ -1,16 +1,17 @@
 """From events to runs: the consumer of events and of schedules' firings."""
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import structlog
 
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import read_event
-from loopy.bus.codec import read_firing, record_message
+from loopy.bus.codec import cron_firing_message, read_firing, record_message
 from loopy.bus.control import Control
 from loopy.bus.journal import read_routed
 from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict, patience
+from loopy.bus.places import publish_record, restore_record
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import EVENTS
 from loopy.bus.undecodable import Undecodable
@@ -79,7 +80,7 @@ class EventRouter:
     async def _start(self, beginning: Beginning, message: Message) -> Verdict:
         """Begin a run: its first fact, and what that calls for."""
         started = beginning.started
-        if (await self._bus.publish_once(record_message(self._bus.subjects, started))).first:
+        if (await publish_record(self._bus, started)).first:
             self._metrics.add(RUNS_STARTED, started.workflow)
             waited_s = max(0.0, (self._clock.now() - message.time).total_seconds())
             self._metrics.observe(RUN_START_SECONDS, waited_s, started.workflow)
@@ -101,6 +102,8 @@ class EventRouter:
             event = read_event(self._bus.subjects, message)
             return event, admit(plan, event) or oversize(event, self._bus.largest_value)
         firing = read_firing(message)
+        if message.subject != (place := cron_firing_message(self._bus.subjects, firing).subject):
+            raise Undecodable("misplaced", f"a firing like this one belongs on {place}")
         event = firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
         return event, admit_firing(plan, firing.schedule)
 
@@ -137,13 +140,16 @@ class EventRouter:
             scope = subjects.cascade(event.cascade)
             if await self._bus.publish_after(record_message(subjects, routed), scope=scope, sequence=sequence):
                 return routed, False
+            await restore_record(self._bus, subjects.routed(event.cascade, event.id))
             earlier, sequence = await read_routed(self._bus, event.cascade)
 
     async def _is_second(self, message: Message) -> bool:
-        """Whether this is not the first message on its subject, and a different one."""
+        """Whether this is not the first message on its subject that is an event or firing, and a different one."""
         async with aclosing(self._bus.read(EVENTS, [message.subject])) as stored:
             async for first in stored:
-                return first.sequence != message.sequence and first.payload != message.payload
+                with suppress(Undecodable):
+                    self._read(first, self._plans.own)
+                    return first.sequence != message.sequence and first.payload != message.payload
         return False
 
     def _tell(self, routed: EventRouted, *, known: bool) -> None:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing, suppress
 
 import msgspec
 
 from loopy.bus.client import Bus, BusError
-from loopy.bus.messages import Outgoing
+from loopy.bus.messages import Message, Outgoing
+from loopy.bus.places import set_aside
 from loopy.bus.streams import SLOTS
-from loopy.bus.undecodable import decoder
+from loopy.bus.undecodable import Undecodable, decoder
 from loopy.runs.slots import Place, Queue, entered, without
 
 # A queue that nobody is in is forgotten after so many seconds; whoever comes then begins a new one.
@@ -102,7 +104,24 @@ class Line:
 
     async def _read(self) -> tuple[Queue, int]:
         message = await self._bus.last(SLOTS, self._subject)
-        return (self._empty, 0) if message is None else (read_queue(message.payload), message.sequence)
+        if message is None:
+            return self._empty, 0
+        try:
+            return read_queue(message.payload), message.sequence
+        except Undecodable as error:
+            await set_aside(self._bus, message, error)
+            return await self._before(message), message.sequence
+
+    async def _before(self, nonsense: Message) -> Queue:
+        """The queue as it was before nonsense was laid over it, by the stream or else as it was seen here."""
+        found = self._known[0] if self._known is not None else self._empty
+        async with aclosing(self._bus.read(SLOTS, [self._subject])) as messages:
+            async for message in messages:
+                if message.sequence >= nonsense.sequence:
+                    break
+                with suppress(Undecodable):
+                    found = read_queue(message.payload)
+        return found
 
     def _message(self, queue: Queue) -> Outgoing:
         headers = {} if queue.places else {"Nats-TTL": str(FORGOTTEN_AFTER_S)}

@@ -1,5 +1,6 @@
 """From facts to what follows: the consumers of runs' journals and of timers."""
 
+from functools import partial
 from typing import TypeAlias
 
 import msgspec
@@ -8,9 +9,11 @@ from loopy.bus.client import Bus
 from loopy.bus.facts import instead_of_result, read_fact
 from loopy.bus.journal import read_before, read_run
 from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict, patience
+from loopy.bus.places import restore, restore_record
 from loopy.bus.plans import PlanStore
 from loopy.bus.seal import Sealer
 from loopy.bus.steering import Steering
+from loopy.bus.streams import RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.compiler.plan import Workflow
@@ -92,7 +95,12 @@ class RunDecider:
                 return Ack()
 
     async def _instead_of_result(self, message: Message, why: Undecodable) -> Verdict:
-        """Set aside what is no fact; where an attempt's result belongs, the run goes on as after its failure."""
+        """Set aside what is no fact; where an attempt's result belongs, the run goes on as after its failure.
+
+        One that was laid over a fact leaves that as it was.
+        """
+        if await restore(self._bus, RUNS, message, partial(read_fact, self._bus.subjects)):
+            return DeadLetter(why.reason, why.detail, unreadable=True)
         failure = instead_of_result(self._bus.subjects, message, why)
         verdict = await self._by_journal(message, failure) if failure is not None else Ack()
         return verdict if isinstance(verdict, RetryAfter) else DeadLetter(why.reason, why.detail, unreadable=True)
@@ -138,6 +146,8 @@ class RunDecider:
     async def _by_journal(self, message: Message, record: Turn) -> Verdict:
         before = await read_before(self._bus, record.run, message)
         if before.started is None:
+            if await restore_record(self._bus, self._bus.subjects.start(record.run)):
+                return RetryAfter(0)
             return DeadLetter("unknown_run", f"no RunStarted comes before {message.subject}")
         if isinstance(record, AttemptSucceeded | AttemptFailed):
             await self._performer.spending.enter(record, message, before.started.event.cascade)

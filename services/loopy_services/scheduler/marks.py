@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import read_record
+from loopy.bus.codec import cron_firing_message, read_firing, read_record
 from loopy.bus.journal import read_run
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import EVENTS, RUNS
@@ -68,12 +68,22 @@ class Marks:
             return not run.is_over
         message = await self._bus.last(RUNS, self._subjects.routed(firing, firing))
         if message is None:
-            return True
+            return await self._is_firing(workflow, fired)
         try:
             routed = read_record(message)
         except Undecodable:
             return False
         return not isinstance(routed, EventRouted) or bool(routed.runs)
+
+    async def _is_firing(self, workflow: str, at: datetime) -> bool:
+        """Whether a firing lies where its subject says one does: nonsense there becomes a dead letter, and no run."""
+        message = await self._bus.last(EVENTS, self._subjects.cron_firing(workflow, int(at.timestamp())))
+        if message is None:
+            return True
+        try:
+            return cron_firing_message(self._subjects, read_firing(message)).subject == message.subject
+        except Undecodable:
+            return False
 
     async def pass_over(self, workflow: str, at: datetime) -> None:
         """Remember that due times up to this one are not to be fired."""
