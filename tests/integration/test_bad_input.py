@@ -291,5 +291,5 @@ async def test_a_strangers_event_is_processed_or_set_aside_with_the_reason(
             assert await set_aside(bus, subject) == reason
         else:
             cascade = await finished_cascade(bus, headers.get("ce-cascade", "e1"))
-            assert cascade.runs or [refusal for each in cascade.events for refusal in each.refused]
+            assert cascade.runs or any(each.refused for each in cascade.events)
     await stranger.close()
