@@ -13,7 +13,7 @@ from loopy.bus.consumer import Consumption
 from loopy.bus.dead import DeadMessage, dead_message
 from loopy.bus.errors import BusError, MessageTooLarge, StreamFull
 from loopy.bus.incoming import watched
-from loopy.bus.messages import Handler, Message, Outgoing, Stored
+from loopy.bus.messages import DeadLetter, Handler, Message, Outgoing, Stored
 from loopy.bus.provisioning import provision
 from loopy.bus.reading import Reader
 from loopy.bus.room import Room, room_of
@@ -27,6 +27,7 @@ __all__ = ["Bus", "BusError", "MessageTooLarge", "StreamFull"]
 # So much fits into a message on any server: most are smaller, and nothing else is asked of those.
 SMALL_BYTES = 16 << 10
 _LIMITS = ValueLimits()
+NOBODY = "nobody"  # who consumed a message that was found where a fact belongs, and set aside
 
 
 class Bus:
@@ -226,8 +227,7 @@ class Bus:
         """
 
         async def bury(dead: DeadMessage) -> None:
-            await publish_once(self._connection, dead_message(self.subjects, dead, self.max_payload))
-            self.set_aside[consumer.name, dead.reason] += 1
+            await self._bury(dead, consumer.name)
 
         given = self._blobs.redeeming(handler)
         consumption = Consumption(self._connection, self.subjects, consumer, given, in_flight=in_flight, bury=bury)
@@ -236,6 +236,14 @@ class Bus:
             await consumption.run(stopping, grace_s)
         finally:
             self._consumptions.remove(consumption)
+
+    async def bury(self, message: Message, why: DeadLetter) -> None:
+        """Set a message aside that nobody consumes, once. BusError."""
+        await self._bury(DeadMessage.of(message, why, datetime.now(UTC)), NOBODY)
+
+    async def _bury(self, dead: DeadMessage, consumer: str) -> None:
+        await publish_once(self._connection, dead_message(self.subjects, dead, self.max_payload))
+        self.set_aside[consumer, dead.reason] += 1
 
     async def _claimed_if_large(self, message: Outgoing) -> Outgoing:
         """What is to be published of a message, its payload stored first if it is large. MessageTooLarge, BusError."""

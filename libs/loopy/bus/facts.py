@@ -17,7 +17,7 @@ from loopy.runs.records import AttemptFailed, Record
 def read_fact(subjects: Subjects, message: Message) -> Record:
     """The fact of a message, which lies where it belongs. Undecodable."""
     record = read_record(message)
-    if message.subject != (place := record_subject(subjects, record, "")):
+    if message.subject != (place := record_subject(subjects, record, _pool(message.subject))):
         raise Undecodable("misplaced", f"a record like this one belongs on {place}")
     return record
 
@@ -31,6 +31,11 @@ def instead_of_result(subjects: Subjects, message: Message, why: Undecodable) ->
     detail = f"a message that is no result took its place: {why.detail}"
     at = message.time
     return AttemptFailed(run, "", step, attempt, "", at, at, why.reason, detail, epoch=epoch)
+
+
+def _pool(subject: str) -> str:
+    """The pool in the subject `<ns>.attempt.<pool>.…`; of any other subject, what nobody asks for."""
+    return "".join(subject.split(".", 3)[2:3])
 
 
 def readable_facts(subjects: Subjects, messages: Iterable[Message]) -> Iterator[Record]:

@@ -21,6 +21,7 @@ from loopy.bus.facts import readable_facts
 from loopy.bus.messages import Message
 from loopy.bus.newest import newest
 from loopy.bus.streams import PLANS, RUNS
+from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan
 from loopy.runs.cascade import Cascade, cascade_of
@@ -90,11 +91,9 @@ async def read_before(bus: Bus, run: str, fact: Message) -> RunState:
     raise BusError(f"the journal of run {run} does not hold {fact.subject} at {fact.sequence}, though it was delivered")
 
 
-async def read_routed(bus: Bus, cascade: str) -> tuple[list[EventRouted], int]:
-    """What has been routed in a cascade, and the sequence of the newest of these facts (0: there is none)."""
-    messages = await bus.last_each(RUNS, [bus.subjects.cascade(cascade)])
-    routed = [record for record in readable_facts(bus.subjects, messages) if isinstance(record, EventRouted)]
-    return routed, max((message.sequence for message in messages), default=0)
+def routed_of(subjects: Subjects, messages: Iterable[Message]) -> list[EventRouted]:
+    """The routes that these messages record, in order."""
+    return [record for record in readable_facts(subjects, messages) if isinstance(record, EventRouted)]
 
 
 async def read_cascade(bus: Bus, cascade: str, known: Sequence[EventRouted] = ()) -> Cascade:
@@ -102,7 +101,7 @@ async def read_cascade(bus: Bus, cascade: str, known: Sequence[EventRouted] = ()
 
     `known` is what archives have of it, for one that is so old that its stream has lost it.
     """
-    routed, _ = await read_routed(bus, cascade)
+    routed = routed_of(bus.subjects, await bus.last_each(RUNS, [bus.subjects.cascade(cascade)]))
     routed += [fact for fact in known if fact.event not in {other.event for other in routed}]
     states = {member.run: RunState(member.run) for fact in routed for member in fact.runs}
     for some in _portions([bus.subjects.journal(run) for run in states]):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import plan_message, read_plan
+from loopy.bus.places import publish_in_place
 from loopy.bus.streams import PLANS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan, plan_hash
@@ -23,14 +24,14 @@ class PlanStore:
 
     async def store(self) -> None:
         """Put the service's own plan on the bus, where the others find it. BusError when the bus refuses it."""
-        await self._bus.publish_once(plan_message(self._bus.subjects, self.own))
+        await publish_in_place(self._bus, PLANS, plan_message(self._bus.subjects, self.own), read_plan)
 
     async def store_as_newest(self) -> None:
         """Put it there as the newest, also when it was stored long ago and another since. BusError."""
         message, every = plan_message(self._bus.subjects, self.own), self._bus.subjects.plan("*")
         while True:
             newest = await self._bus.last(PLANS, every)
-            if newest is not None and newest.subject == message.subject:
+            if newest is not None and newest.subject == message.subject and newest.payload == message.payload:
                 return
             await self._bus.publish_after(message, scope=every, sequence=newest.sequence if newest else 0)
 

@@ -55,6 +55,14 @@ class _Sums:
         self.since, self.early = max((sequence for sequence, _ in read), default=0), []
 
 
+def read_entry(bus: Bus, message: Message) -> Entry:
+    """The entry of a message. Undecodable."""
+    entry = _decode(message.payload)
+    if not message.subject.startswith(bus.subjects.spend_of_cascade(entry.cascade).removesuffix(">")):
+        raise Undecodable("misplaced", f"an entry of cascade {entry.cascade} does not belong here")
+    return entry
+
+
 def entry_message(bus: Bus, result: AttemptSucceeded | AttemptFailed, cascade: str, at: datetime) -> Outgoing:
     """What an attempt spent, as a message; `at` is when its result was stored, which says on which day."""
     date = day_of(at)
@@ -79,7 +87,7 @@ class Ledger:
         today = await self._bus.server_time(SPENDING)
         dates = [day_of(today - timedelta(days=days)) for days in range(DAYS)]
         async for message in self._bus.read(SPENDING, [self._bus.subjects.spend_on(date) for date in dates]):
-            entry = _entry_of(message)
+            entry = self._entry(message)
             if entry is not None and message.sequence <= self._position:
                 self._add_to_day(entry)
 
@@ -87,7 +95,7 @@ class Ledger:
         """Learn what is spent from now on; returns only when cancelled."""
         everything = [self._bus.subjects.under("spend", ">")]
         async for message in self._bus.read(SPENDING, everything, after=self._position, follow=True):
-            entry = _entry_of(message)
+            entry = self._entry(message)
             if entry is not None:
                 self._add_to_day(entry)
                 if entry.cascade in self._cascades:
@@ -128,7 +136,7 @@ class Ledger:
         for _ in range(STALE_READS):
             found = await self._bus.last_each(SPENDING, [self._bus.subjects.spend_of_cascade(cascade)])
             if not own or any(message.sequence >= own for message in found):
-                return [(message.sequence, entry) for message in found if (entry := _entry_of(message)) is not None]
+                return [(message.sequence, entry) for message in found if (entry := self._entry(message)) is not None]
             await asyncio.sleep(STALE_READ_PAUSE_S)
         raise BusError(f"what was spent in cascade {cascade} cannot be read, though it was stored at {own}")
 
@@ -137,13 +145,12 @@ class Ledger:
         while len(self._days) > DAYS:
             del self._days[min(self._days)]
 
-
-def _entry_of(message: Message) -> Entry | None:
-    """What a message says was spent; None where it says nothing that can be read."""
-    try:
-        return _decode(message.payload)
-    except Undecodable:
-        return None
+    def _entry(self, message: Message) -> Entry | None:
+        """What a message says was spent; None where it says nothing that can be read."""
+        try:
+            return read_entry(self._bus, message)
+        except Undecodable:
+            return None
 
 
 _encode = msgspec.json.Encoder().encode

@@ -8,7 +8,8 @@ import msgspec
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_plan, record_message
 from loopy.bus.journal import find_run, read_before
-from loopy.bus.messages import Message, Outgoing, Stored
+from loopy.bus.messages import Message, Outgoing
+from loopy.bus.places import Placed, publish_record
 from loopy.bus.streams import PLANS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import Plan
@@ -44,9 +45,9 @@ async def steer_run(bus: Bus, run: str, asked: Asked, now: datetime) -> SteerRes
         if isinstance(record, Refused):
             return SteerResult(run, refused=record)
         message = record_message(bus.subjects, record)
-        stored = await bus.publish_once(message)
-        if stored.first or await _is_ours(bus, message):
-            return await _judged(bus, plan, run, asked, record, message, stored)
+        placed = await publish_record(bus, record)
+        if placed.first or _is_ours(placed, message):
+            return await _judged(bus, plan, run, asked, record, message, placed)
         await asyncio.sleep(AGAIN_S)
     raise BusError(f"run {run} was steered by others each time that it was tried; see `loopy runs show {run}`")
 
@@ -62,16 +63,15 @@ async def run_plan(bus: Bus, state: RunState) -> Plan | None:
         return None
 
 
-async def _is_ours(bus: Bus, message: Outgoing) -> bool:
+def _is_ours(placed: Placed, message: Outgoing) -> bool:
     """Whether what stands is what we wrote: after an outage, the server had it though no answer came."""
-    stands = await bus.last(RUNS, message.subject)
-    return stands is not None and stands.payload == message.payload
+    return placed.stands is not None and placed.stands.payload == message.payload
 
 
 async def _judged(
-    bus: Bus, plan: Plan | None, run: str, asked: Asked, record: Steered, message: Outgoing, stored: Stored
+    bus: Bus, plan: Plan | None, run: str, asked: Asked, record: Steered, message: Outgoing, placed: Placed
 ) -> SteerResult:
     """What the record is worth, given all that was stored before it."""
-    place = Message(RUNS.name, message.subject, message.payload, {}, stored.sequence, record.at)
+    place = Message(RUNS.name, message.subject, message.payload, {}, placed.sequence, record.at)
     too_late = steer(plan, await read_before(bus, run, place), asked, record.at)
     return SteerResult(run, refused=too_late) if isinstance(too_late, Refused) else SteerResult(run, record)

@@ -7,8 +7,8 @@ import asyncio
 from collections import OrderedDict
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import read_record
 from loopy.bus.control import Control
+from loopy.bus.facts import read_fact
 from loopy.bus.following import Following
 from loopy.bus.messages import Message
 from loopy.bus.streams import RUNS
@@ -27,6 +27,7 @@ class Steering:
 
     def __init__(self, bus: Bus) -> None:
         self.control = Control(bus)
+        self._subjects = bus.subjects
         self._following = Following(bus, RUNS, [bus.subjects.every(kind) for kind in KINDS], self._see)
         self._paused: set[str] = set()
         self._resumed: set[str] = set()
@@ -56,7 +57,7 @@ class Steering:
 
     def _see(self, message: Message) -> None:
         try:
-            record = read_record(message)
+            record = read_fact(self._subjects, message)
         except Undecodable:
             return
         match record:

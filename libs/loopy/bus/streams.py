@@ -70,8 +70,8 @@ TIMERS = Stream(
 PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER, options={"max_msgs_per_subject": 1})
 # A lease is kept as long as its attempt: that there is none says that nobody ever began it.
 LEASES = Stream("LEASE", ("lease",), 1024 * MIB, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
-# One message a slot; one that nobody holds or waits for is forgotten after a while.
-SLOTS = Stream("SLOT", ("slot",), 64 * MIB, FOR_EVER, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
+# The newest of a slot holds; the one before it is for when that is nonsense. One that nobody is in is forgotten.
+SLOTS = Stream("SLOT", ("slot",), 64 * MIB, FOR_EVER, options={"max_msgs_per_subject": 2, "allow_msg_ttl": True})
 SPENDING = Stream("SPEND", ("spend",), 128 * MIB)
 CONTROL = Stream("CONTROL", ("control", "key"), 64 * MIB, FOR_EVER)
 DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)

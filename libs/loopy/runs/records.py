@@ -191,6 +191,11 @@ class AttemptFailed(Fact, frozen=True, tag=True):
     epoch: int = 0
     lease: int = 0
 
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether nobody recorded it: it is what nonsense in its place is taken for."""
+        return not self.executor
+
 
 class StepSkipped(Fact, frozen=True, tag=True):
     """A step is not to run: its `when` is false, or all steps before it were skipped."""

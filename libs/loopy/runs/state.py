@@ -156,8 +156,13 @@ def _amended(step: StepState, record: RunResumed) -> dict[str, Data]:
 
 
 def _with_result(state: RunState, result: Result) -> RunState:
-    """An attempt has one result, and a step one success; what is of an epoch that is past changes nothing."""
+    """An attempt has one result, and a step one success; what is of an epoch that is past changes nothing.
+
+    Nor does nonsense in the place of an attempt's result that was not asked for yet: nobody executes that.
+    """
     known = state.step(result.step)
+    if isinstance(result, AttemptFailed) and result.is_stand_in and result.attempt > len(known.results) + 1:
+        return state
     said = any(other.attempt == result.attempt or isinstance(other, AttemptSucceeded) for other in known.results)
     if said or result.epoch != known.epoch:
         return state

@@ -6,12 +6,13 @@ from typing import assert_never
 
 import msgspec
 
-from loopy.bus.cloudevents import event_message
+from loopy.bus.cloudevents import event_message, read_event
 from loopy.bus.codec import Firing, firing_done_message, record_message
-from loopy.bus.messages import DeadLetter, Outgoing
+from loopy.bus.facts import read_fact
+from loopy.bus.messages import DeadLetter, Message, Outgoing
 from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects
-from loopy.bus.undecodable import decoder
+from loopy.bus.undecodable import Undecodable, decoder
 from loopy.clock import rfc3339
 from loopy.compiler.plan import Plan
 from loopy.runs.effects import PublishEvent, SkipStep, StartTimer
@@ -19,6 +20,8 @@ from loopy.runs.records import AttemptFailed, AttemptRequested, Event, RunEnded,
 from loopy.runs.route import CRON
 from loopy.runs.spending import Excess
 from loopy.types.check import Mismatch, checker_of
+
+TIMER_TARGET = "Nats-Schedule-Target"
 
 
 class DueAttempt(msgspec.Struct, frozen=True):
@@ -79,6 +82,23 @@ def message_of(subjects: Subjects, effect: SkipStep | PublishEvent | StartTimer)
             assert_never(effect)
 
 
+def understood(subjects: Subjects, effect: SkipStep | PublishEvent | StartTimer, message: Message) -> None:
+    """Undecodable when a message that lies where an effect's belongs is none such."""
+    match effect:
+        case SkipStep():
+            read_fact(subjects, message)
+        case PublishEvent():
+            read_event(subjects, message)
+        case StartTimer():
+            name = due_attempt(message.payload)
+            if message.headers.get(TIMER_TARGET) != subjects.fire(name.run, name.step, name.epoch, name.attempt):
+                raise Undecodable("bad_timer", "nothing is published when it is due")
+            if message.subject != subjects.timer(name.run, name.step, name.epoch, name.attempt):
+                raise Undecodable("misplaced", "a timer of another attempt")
+        case _:
+            assert_never(effect)
+
+
 def may_be_carried(started: RunStarted, attempt: AttemptRequested) -> bool:
     """Whether what follows from the attempt's success can be told by what it was asked with.
 
@@ -119,10 +139,14 @@ def firing_mark(subjects: Subjects, started: RunStarted, ended: RunEnded) -> Out
     return firing_done_message(subjects, Firing(started.workflow, started.event.time, last))
 
 
-def is_newer_mark(subject: str, than: str, now: datetime) -> bool:
-    """Whether a mark is of a later firing than another. One ahead of `now` is none: a wrong clock, or a stranger."""
-    at = subject.rpartition(".")[2]
-    return at.isdecimal() and int(than.rpartition(".")[2]) < int(at) <= now.timestamp()
+def is_dealt_with(mark: str, newest: str, now: datetime) -> bool:
+    """Whether a mark need not be set since the newest one is it, or is of a later firing.
+
+    One ahead of `now` is none: a wrong clock, or a stranger.
+    """
+    at = newest.rpartition(".")[2]
+    later = at.isascii() and at.isdecimal() and int(mark.rpartition(".")[2]) < int(at) <= now.timestamp()
+    return later or mark == newest
 
 
 def _timer(subjects: Subjects, timer: StartTimer) -> Outgoing:
@@ -131,5 +155,5 @@ def _timer(subjects: Subjects, timer: StartTimer) -> Outgoing:
     return Outgoing(
         subjects.timer(*name),
         _encode(DueAttempt(*name)),
-        {"Nats-Schedule": f"@at {rfc3339(timer.at)}", "Nats-Schedule-Target": subjects.fire(*name)},
+        {"Nats-Schedule": f"@at {rfc3339(timer.at)}", TIMER_TARGET: subjects.fire(*name)},
     )

@@ -1,18 +1,21 @@
 """From events to runs: the consumer of events and of schedules' firings."""
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from functools import partial
 
 import structlog
 
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import read_event
-from loopy.bus.codec import read_firing, record_message
+from loopy.bus.codec import cron_firing_message, read_firing, record_message
 from loopy.bus.control import Control
-from loopy.bus.journal import read_routed
+from loopy.bus.facts import read_fact
+from loopy.bus.journal import routed_of
 from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict, patience
+from loopy.bus.places import clear, publish_record
 from loopy.bus.plans import PlanStore
-from loopy.bus.streams import EVENTS
+from loopy.bus.streams import EVENTS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.bus.writing import was_first
 from loopy.clock import Clock
@@ -79,7 +82,7 @@ class EventRouter:
     async def _start(self, beginning: Beginning, message: Message) -> Verdict:
         """Begin a run: its first fact, and what that calls for."""
         started = beginning.started
-        if (await self._bus.publish_once(record_message(self._bus.subjects, started))).first:
+        if (await publish_record(self._bus, started)).first:
             self._metrics.add(RUNS_STARTED, started.workflow)
             waited_s = max(0.0, (self._clock.now() - message.time).total_seconds())
             self._metrics.observe(RUN_START_SECONDS, waited_s, started.workflow)
@@ -101,6 +104,8 @@ class EventRouter:
             event = read_event(self._bus.subjects, message)
             return event, admit(plan, event) or oversize(event, self._bus.largest_value)
         firing = read_firing(message)
+        if message.subject != (place := cron_firing_message(self._bus.subjects, firing).subject):
+            raise Undecodable("misplaced", f"a firing like this one belongs on {place}")
         event = firing_event(firing.schedule, firing.scheduled_at, firing.last_run)
         return event, admit_firing(plan, firing.schedule)
 
@@ -129,7 +134,7 @@ class EventRouter:
         first event of a cascade has none before it, and needs no read.
         """
         subjects = self._bus.subjects
-        earlier, sequence = ([], 0) if event.cascade == event.id else await read_routed(self._bus, event.cascade)
+        earlier, sequence = ([], 0) if event.cascade == event.id else await self._routed(event)
         while True:
             routed = decide(earlier)
             if routed in earlier:
@@ -137,13 +142,27 @@ class EventRouter:
             scope = subjects.cascade(event.cascade)
             if await self._bus.publish_after(record_message(subjects, routed), scope=scope, sequence=sequence):
                 return routed, False
-            earlier, sequence = await read_routed(self._bus, event.cascade)
+            earlier, sequence = await self._routed(event)
+
+    async def _routed(self, event: Event) -> tuple[list[EventRouted], int]:
+        """What has been routed in an event's cascade, and the sequence of the newest of these facts (0: there is none).
+
+        Nonsense in the place of this event's own route is out of the way then.
+        """
+        subjects = self._bus.subjects
+        messages = await self._bus.last_each(RUNS, [subjects.cascade(event.cascade)])
+        for message in messages:
+            if message.subject == subjects.routed(event.cascade, event.id):
+                await clear(self._bus, RUNS, message, partial(read_fact, subjects))
+        return routed_of(subjects, messages), max((message.sequence for message in messages), default=0)
 
     async def _is_second(self, message: Message) -> bool:
-        """Whether this is not the first message on its subject, and a different one."""
+        """Whether this is not the first message on its subject that is an event or firing, and a different one."""
         async with aclosing(self._bus.read(EVENTS, [message.subject])) as stored:
             async for first in stored:
-                return first.sequence != message.sequence and first.payload != message.payload
+                with suppress(Undecodable):
+                    self._read(first, self._plans.own)
+                    return first.sequence != message.sequence and first.payload != message.payload
         return False
 
     def _tell(self, routed: EventRouted, *, known: bool) -> None:

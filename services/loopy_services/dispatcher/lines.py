@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing, suppress
 
 import msgspec
 
 from loopy.bus.client import Bus, BusError
-from loopy.bus.messages import Outgoing
+from loopy.bus.messages import Message, Outgoing
+from loopy.bus.places import set_aside
 from loopy.bus.streams import SLOTS
-from loopy.bus.undecodable import decoder
+from loopy.bus.undecodable import Undecodable, decoder
 from loopy.runs.slots import Place, Queue, entered, without
 
 # A queue that nobody is in is forgotten after so many seconds; whoever comes then begins a new one.
@@ -72,9 +74,10 @@ class Line:
         return len(queue.places) >= self._capacity
 
     async def _stored(self, batch: list[Change]) -> tuple[Queue, int]:
-        """Every change is stored behind the queue that it was made to, even one that changes nothing: then nobody's
-        write is overlooked that a read did not show yet."""
-        known = self._known or await self._read()
+        """The queue with every change. What was last seen may be old: a change is stored behind what it was made to,
+        and so is a Leave that changes nothing, lest an Enter be overlooked; that a queue is full has to be seen now.
+        """
+        known = self._known if self._known is not None and not self.is_full(self._known[0]) else await self._read()
         for _ in range(TRIES):
             queue, after = known
             changed = self._changed(queue, after, batch)
@@ -102,7 +105,24 @@ class Line:
 
     async def _read(self) -> tuple[Queue, int]:
         message = await self._bus.last(SLOTS, self._subject)
-        return (self._empty, 0) if message is None else (read_queue(message.payload), message.sequence)
+        if message is None:
+            return self._empty, 0
+        try:
+            return read_queue(message.payload), message.sequence
+        except Undecodable as error:
+            await set_aside(self._bus, message, error)
+            return await self._before(message), message.sequence
+
+    async def _before(self, nonsense: Message) -> Queue:
+        """The queue as it was before nonsense was laid over it, by the stream or else as it was seen here."""
+        found = self._known[0] if self._known is not None else self._empty
+        async with aclosing(self._bus.read(SLOTS, [self._subject])) as messages:
+            async for message in messages:
+                if message.sequence >= nonsense.sequence:
+                    break
+                with suppress(Undecodable):
+                    found = read_queue(message.payload)
+        return found
 
     def _message(self, queue: Queue) -> Outgoing:
         headers = {} if queue.places else {"Nats-TTL": str(FORGOTTEN_AFTER_S)}

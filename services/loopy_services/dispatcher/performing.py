@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
 import msgspec
@@ -10,9 +11,13 @@ import structlog
 
 from loopy.bus.client import Bus, MessageTooLarge
 from loopy.bus.codec import read_record, record_message
+from loopy.bus.facts import read_fact
+from loopy.bus.messages import Message, Outgoing
+from loopy.bus.places import Placed, publish_in_place, publish_record
 from loopy.bus.plans import PlanStore
 from loopy.bus.seal import Sealer
-from loopy.bus.streams import ATTEMPTS, EVENTS, RUNS
+from loopy.bus.streams import ATTEMPTS, EVENTS, RUNS, TIMERS
+from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.kit.metrics import LIMIT_REFUSALS, RUNS_ENDED, UNMEASURED, Metrics
 from loopy.kit.tracing import UNTRACED, Tracer
@@ -33,6 +38,8 @@ from loopy.runs.trace import run_span
 from loopy_services.dispatcher import core
 from loopy_services.dispatcher.slots import Slots
 from loopy_services.dispatcher.spending import Spending
+
+STALE_READ_PAUSE_S = 0.02
 
 log = structlog.get_logger()
 
@@ -78,7 +85,7 @@ class Performer:
             case RequestAttempt():
                 await self._request(started, effect, alone)
             case SkipStep() | PublishEvent() | StartTimer():
-                await self._bus.publish_once(core.message_of(self._bus.subjects, effect))
+                await self._publish(effect)
             case FailRun(failure=failure):
                 await self._fail(started, failure)
             case EndRun(end=end):
@@ -89,6 +96,12 @@ class Performer:
                 await self.slots.leave(effect.run, effect.epoch, effect.slots)
             case _:
                 assert_never(effect)
+
+    async def _publish(self, effect: SkipStep | PublishEvent | StartTimer) -> None:
+        subjects = self._bus.subjects
+        stream = {SkipStep: RUNS, PublishEvent: EVENTS, StartTimer: TIMERS}[type(effect)]
+        message = core.message_of(subjects, effect)
+        await publish_in_place(self._bus, stream, message, partial(core.understood, subjects, effect))
 
     async def _request(self, started: RunStarted, effect: RequestAttempt, alone: frozenset[str]) -> None:
         """Ask for an attempt. One whose inputs add up to more than a message can hold, or that a limit keeps from
@@ -103,7 +116,7 @@ class Performer:
         if attempt.step in alone and core.may_be_carried(started, attempt):
             attempt = self._sealer.sealed(attempt)
         try:
-            await self._bus.publish_once(record_message(subjects, attempt, pool=effect.pool))
+            await publish_record(self._bus, attempt, pool=effect.pool)
         except MessageTooLarge as error:
             failure = core.unrequestable(attempt, str(error), self._clock.now())
             await self._bus.publish_once(record_message(subjects, failure))
@@ -111,29 +124,29 @@ class Performer:
     async def _withhold(self, effect: RequestAttempt, reached: Excess) -> None:
         """Record that an attempt may not begin; one that was asked for before the limit was reached goes on."""
         asked = record_message(self._bus.subjects, effect.attempt, pool=effect.pool)
-        if await self._bus.last(ATTEMPTS, asked.subject) is not None:
+        found = await self._bus.last(ATTEMPTS, asked.subject)
+        if found is not None and self._is_fact(found):
             return
         failure = core.over_limit(effect.attempt, reached, self._clock.now())
         if (await self._bus.publish_once(record_message(self._bus.subjects, failure))).first:
             self._metrics.add(LIMIT_REFUSALS, reached.limit)
 
     async def _fail(self, started: RunStarted, failure: RunFailed) -> None:
-        if (await self._bus.publish_once(record_message(self._bus.subjects, failure))).first:
+        if (await publish_record(self._bus, failure)).first:
             self._metrics.add(RUNS_ENDED, failure.workflow, "failed")
             log.info("run.failed", run=failure.run, workflow=failure.workflow, step=failure.step, detail=failure.detail)
             self._trace(started, failure.at, failed=f"failed at {failure.step}")
 
     async def _end(self, started: RunStarted, ended: RunEnded) -> None:
         """Record how the run ended, and mark the firing that it came from, if one."""
-        stored = await self._bus.publish_once(record_message(self._bus.subjects, ended))
-        if stored.first:
+        placed = await publish_record(self._bus, ended)
+        if placed.first:
             self._metrics.add(RUNS_ENDED, ended.workflow, ended.outcome)
             log.info("run.ended", run=ended.run, workflow=ended.workflow, outcome=ended.outcome, detail=ended.detail)
             self._trace(started, ended.at, failed="" if ended.outcome in ("succeeded", "skipped") else ended.outcome)
         mark = core.firing_mark(self._bus.subjects, started, ended)
-        if mark is None or not (stored.first or await self._stands(ended)) or await self._newer_mark(mark.subject):
-            return
-        await self._bus.publish_once(mark)
+        if mark is not None and (placed.first or _has_outcome(placed, ended)):
+            await self._mark(mark)
 
     def _trace(self, started: RunStarted, at: datetime, failed: str) -> None:
         """Tell the span of a run that is over."""
@@ -141,12 +154,27 @@ class Performer:
         event, cascade = started.event.id, started.event.cascade
         self._tracer.tell(name, span, started.at, at, failed=failed, run=started.run, event=event, cascade=cascade)
 
-    async def _stands(self, ended: RunEnded) -> bool:
-        """Whether the end that is stored has the same outcome: another may have been first."""
-        message = await self._bus.last(RUNS, self._bus.subjects.end(ended.run))
-        stands = read_record(message) if message is not None else None
-        return isinstance(stands, RunEnded) and stands.outcome == ended.outcome
+    async def _mark(self, mark: Outgoing) -> None:
+        """Set a firing's mark unless there is one of a later firing; a replica that lags overlooks none."""
+        every = f"{mark.subject.rpartition('.')[0]}.*"
+        while True:
+            newest = await self._bus.last(EVENTS, every)
+            if newest is not None and core.is_dealt_with(mark.subject, newest.subject, self._clock.now()):
+                return
+            sequence = newest.sequence if newest is not None else 0
+            if await self._bus.publish_after(mark, scope=every, sequence=sequence) is not None:
+                return
+            await asyncio.sleep(STALE_READ_PAUSE_S)
 
-    async def _newer_mark(self, subject: str) -> bool:
-        newest = await self._bus.last(EVENTS, f"{subject.rpartition('.')[0]}.*")
-        return newest is not None and core.is_newer_mark(newest.subject, subject, self._clock.now())
+    def _is_fact(self, message: Message) -> bool:
+        try:
+            read_fact(self._bus.subjects, message)
+        except Undecodable:
+            return False
+        return True
+
+
+def _has_outcome(placed: Placed, ended: RunEnded) -> bool:
+    """Whether the end that stands has the same outcome: another may have been first."""
+    stands = read_record(placed.stands) if placed.stands is not None else None
+    return isinstance(stands, RunEnded) and stands.outcome == ended.outcome

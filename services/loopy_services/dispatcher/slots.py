@@ -10,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import read_record, record_message
+from loopy.bus.facts import readable_facts
+from loopy.bus.places import publish_record
 from loopy.bus.plans import PlanStore
 from loopy.bus.streams import RUNS, SLOTS
 from loopy.bus.undecodable import Undecodable
@@ -107,19 +108,19 @@ class Slots:
         if place.left:
             return await self.enter(place.run, place.workflow, place.epoch, place.left)
         admitted = RunAdmitted(place.run, place.workflow, place.epoch, self._clock.now())
-        await self._bus.publish_once(record_message(self._bus.subjects, admitted))
+        await publish_record(self._bus, admitted)
         return True
 
     async def _end(self, ended: RunEnded) -> None:
-        if (await self._bus.publish_once(record_message(self._bus.subjects, ended))).first:
+        if (await publish_record(self._bus, ended)).first:
             self._metrics.add(RUNS_ENDED, ended.workflow, ended.outcome)
             self._metrics.add(LIMIT_REFUSALS, SLOT_QUEUE)
 
     async def _is_over(self, run: str, epoch: int) -> bool:
         """Whether a run has ended, or failed in this epoch or later: then its slots are given back, or were."""
         subjects = self._bus.subjects
-        for fact in await self._bus.last_each(RUNS, [subjects.end(run), subjects.every("failed", run)]):
-            record = read_record(fact)
+        facts = await self._bus.last_each(RUNS, [subjects.end(run), subjects.every("failed", run)])
+        for record in readable_facts(subjects, facts):
             if isinstance(record, RunEnded) or (isinstance(record, RunFailed) and record.epoch >= epoch):
                 return True
         return False

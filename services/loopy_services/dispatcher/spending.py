@@ -6,11 +6,14 @@ of the service's own plan at the time, so that one that was raised lets a failed
 """
 
 from collections import OrderedDict
+from functools import partial
 
 from loopy.bus.client import Bus
 from loopy.bus.messages import Message
+from loopy.bus.places import publish_in_place
 from loopy.bus.plans import PlanStore
-from loopy.bus.spending import Ledger, entry_message
+from loopy.bus.spending import Ledger, entry_message, read_entry
+from loopy.bus.streams import SPENDING
 from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from loopy.runs.spending import Excess, billionths, excess, left, limits_spend
 
@@ -39,7 +42,8 @@ class Spending:
         """Enter what an attempt cost; done again it counts once."""
         if not billionths(result.usage.spend_usd):
             return
-        stored = await self._bus.publish_once(entry_message(self._bus, result, cascade, message.time))
+        entry = entry_message(self._bus, result, cascade, message.time)
+        stored = await publish_in_place(self._bus, SPENDING, entry, partial(read_entry, self._bus))
         self._newest = max(self._newest, stored.sequence)
         self._own[cascade] = max(stored.sequence, self._own.get(cascade, 0))
         self._own.move_to_end(cascade)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import socket
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -18,8 +19,8 @@ from loopy.agents.harness import HarnessError
 from loopy.agents.installed import Runtimes
 from loopy.agents.readiness import plain_processes, used_sandboxes
 from loopy.bus.client import Bus, BusError
-from loopy.bus.codec import read_record, record_message
-from loopy.bus.facts import readable_facts
+from loopy.bus.codec import record_message
+from loopy.bus.facts import read_fact, readable_facts
 from loopy.bus.leases import Lease, Leases
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
@@ -74,9 +75,8 @@ class Executor:
 
     async def handle(self, message: Message) -> Verdict:
         """Execute the attempt of a message under its lease, unless another does or a fact says how it ended."""
-        request = read_record(message)
-        if not isinstance(request, AttemptRequested):
-            return DeadLetter("no_attempt", f"expected AttemptRequested, found {type(request).__name__}")
+        request = read_fact(self._bus.subjects, message)
+        assert isinstance(request, AttemptRequested)  # no other fact belongs on the subjects that are consumed here
         if self._steering.is_cancelled(request.run):
             return Ack()
         if await self._is_held_back(request):
@@ -158,15 +158,15 @@ class Executor:
         """The fact of how the attempt ended, ready to be published."""
         log = _about(request)
         log.debug("attempt.started", workflow=request.workflow)
-        taking = core.Taking(request, self._name, self._clock.now(), lease)
+        taking, began = core.Taking(request, self._name, self._clock.now(), lease), self._clock.monotonic()
         try:
             with slot_in_use(self._metrics):
                 answer = await self._execution.perform(plan, request, lease)
-            fact = core.succeeded(taking, self._clock.now(), answer)
+            fact = core.succeeded(taking, self._after(taking, began), answer)
             success = self._publishable(fact)
         except HarnessError as error:
             log.warning("attempt.failed", reason=error.reason, detail=core.shortened(error.detail))
-            return self._failure(taking, error)
+            return self._failure(taking, self._after(taking, began), error)
         log.debug("attempt.succeeded")
         self._note(request, fact)
         return success
@@ -175,12 +175,16 @@ class Executor:
         """Record that an attempt which cannot be executed here or anywhere has failed, so that its run goes on."""
         taking = core.Taking(request, self._name, self._clock.now(), lease.revision)
         error = HarnessError(why.reason, why.detail, retryable=False)
-        await self._bus.publish_once(self._failure(taking, error))
+        await self._bus.publish_once(self._failure(taking, taking.started_at, error))
         return why
 
-    def _failure(self, taking: core.Taking, error: HarnessError) -> Outgoing:
+    def _after(self, taking: core.Taking, began: float) -> datetime:
+        """When an attempt ended. By what went by since it began, so that no clock that is set spends its budget."""
+        return taking.started_at + timedelta(seconds=self._clock.monotonic() - began)
+
+    def _failure(self, taking: core.Taking, at: datetime, error: HarnessError) -> Outgoing:
         """The fact of an attempt that failed, ready to be published."""
-        fact = core.failed(taking, self._clock.now(), error)
+        fact = core.failed(taking, at, error)
         self._note(taking.request, fact)
         return self._message(fact)
 

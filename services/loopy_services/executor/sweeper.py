@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import structlog
 
 from loopy.bus.client import Bus
+from loopy.bus.facts import readable_facts
+from loopy.bus.messages import Message
 from loopy.bus.streams import RUNS
 from loopy.sandboxes.installed import Providers
 from loopy.sandboxes.provider import Provider
@@ -24,12 +26,19 @@ class Sweeper:
         position = await self._bus.position(RUNS)
         for provider in self._providers.made:
             for run in _kept(provider):
-                if await self._bus.last(RUNS, self._bus.subjects.end(run)) is not None:
+                if _ended(self._bus, await self._bus.last(RUNS, self._bus.subjects.end(run))):
                     await _sweep(provider, run)
         async for message in self._bus.read(RUNS, [self._bus.subjects.end("*")], after=position, follow=True):
+            if not _ended(self._bus, message):
+                continue
             run = message.subject.split(".")[-2]
             for provider in self._providers.made:
                 await _sweep(provider, run)
+
+
+def _ended(bus: Bus, end: Message | None) -> bool:
+    """Whether a run has ended, by what lies in its end's place: nonsense there ends none."""
+    return end is not None and any(readable_facts(bus.subjects, [end]))
 
 
 def _kept(provider: Provider) -> Iterable[str]:

@@ -1,13 +1,14 @@
 """Deliveries and due polls, given to their sensors; what these answer is published, what goes wrong is kept."""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from loopy.authoring import Request, Tick
 from loopy.bus.client import Bus
-from loopy.bus.cloudevents import event_message
+from loopy.bus.cloudevents import event_message, read_event
 from loopy.bus.codec import (
     Delivery,
     FailedDelivery,
@@ -17,6 +18,8 @@ from loopy.bus.codec import (
     read_firing,
 )
 from loopy.bus.messages import Ack, Message, Outgoing, RetryAfter, Verdict, patience
+from loopy.bus.places import publish_in_place
+from loopy.bus.streams import EVENTS
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.kit.metrics import SENSED, UNMEASURED, Metrics
@@ -98,7 +101,7 @@ class Sensing:
             self._trace(name, origin, began, failed=error_text(error))
             return await self._keep(name, origin, error_text(error), user_trace(error, self._project))
         for event in events:
-            await self._bus.publish_once(event)
+            await publish_in_place(self._bus, EVENTS, event, partial(read_event, self._bus.subjects))
         if mark is not None:
             await self._bus.publish_once(mark)
         self._metrics.add(SENSED, name, "mapped")

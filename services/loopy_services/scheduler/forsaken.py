@@ -45,7 +45,7 @@ class Forsaken:
 
     async def _deal_with(self, failure: Message, now: datetime) -> bool:
         """End the run of a failure if it stands; false when something was recorded of it meanwhile: decide anew."""
-        run, subjects = failure.subject.split(".")[-3], self._bus.subjects
+        run, subjects = failure.subject.split(".")[3], self._bus.subjects
         journal = await self._bus.last_each(RUNS, [subjects.journal(run)])
         newest = max((fact.sequence for fact in journal), default=0)
         if newest < failure.sequence:

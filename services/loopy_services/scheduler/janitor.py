@@ -8,13 +8,16 @@ so the newest archive tells where to go on.
 import asyncio
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from loopy.bus.archive import Archive, archive_message, newest_end, read_archive
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import read_record
+from loopy.bus.facts import read_fact
 from loopy.bus.messages import Message
+from loopy.bus.places import clear
 from loopy.bus.streams import ARCHIVES, ATTEMPTS, DISPATCHER_RUNS, LEASES, RUNS, TIMERS, Stream
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
@@ -92,8 +95,13 @@ class Janitor:
         """
         run = end.subject.split(".")[-2]
         journal = await self._bus.last_each(RUNS, [self._subjects.journal(run)])
-        if not any(fact.sequence == end.sequence for fact in journal):
+        stands = next((fact for fact in journal if fact.subject == end.subject), None)
+        if stands is None or stands.sequence < end.sequence:
             return False  # a replica answered that has not got as far
+        if stands.sequence > end.sequence:
+            return True  # nonsense lay in its place: its turn comes with what stands now
+        if not await self._has_ended(end):
+            return True
         if any(fact.sequence > dealt_with for fact in journal if kind_of(fact) in DECIDED_ON):
             return False
         try:
@@ -113,6 +121,10 @@ class Janitor:
         await self._delete_all(TIMERS, self._subjects.timers_of(run))
         await self._delete_all(LEASES, [self._subjects.leases_of(run)])
         return True
+
+    async def _has_ended(self, end: Message) -> bool:
+        """Whether this is a run's end. Nonsense in its place ends none, and is out of the way then."""
+        return not await clear(self._bus, RUNS, end, partial(read_fact, self._subjects))
 
     async def _archived(self, run: str, end: Message, journal: list[Message]) -> Archive | None:
         """The run's archive, which is stored now unless it was before; None when a replica has not got it yet.

@@ -58,8 +58,9 @@ class Marks:
         return max((at for at in times if at is not None), default=None)
 
     async def under_way(self, workflow: str, now: datetime) -> bool:
-        """Whether the last firing's run has neither ended nor failed. A firing that started none has none under way, nor
-        has one that was set aside.
+        """Whether the last firing's run has neither ended nor failed.
+
+        A firing that started none has none under way, nor has one that was set aside.
         """
         fired = await self.newest("cron", workflow, now)
         if fired is None:

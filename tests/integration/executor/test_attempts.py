@@ -264,7 +264,7 @@ async def test_messages_that_are_no_attempts_are_set_aside(bus: Bus, settings: A
                 reasons.add(read_dead(message).reason)
                 if len(reasons) == 2:
                     break
-    assert reasons == {"bad_record", "no_attempt"}
+    assert reasons == {"bad_record", "misplaced"}
 
 
 async def test_a_provider_that_cannot_clean_up_costs_no_attempt(

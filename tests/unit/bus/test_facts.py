@@ -28,10 +28,15 @@ async def read_with(*messages: Outgoing) -> RunState:
 
 
 async def test_what_takes_a_results_place_is_that_attempts_failure() -> None:
-    state = await read_with(Outgoing(Subjects("unit").result(F.run, "a", 0, 2), b"{"))
+    state = await read_with(Outgoing(Subjects("unit").result(F.run, "a", 0, 1), b"{"))
     [failure] = state.step("a").results
     assert isinstance(failure, AttemptFailed)
-    assert (failure.attempt, failure.epoch, failure.reason, failure.retryable) == (2, 0, "bad_record", True)
+    assert (failure.attempt, failure.epoch, failure.reason, failure.retryable) == (1, 0, "bad_record", True)
+
+
+async def test_nonsense_in_the_place_of_a_result_that_nobody_was_asked_for_changes_nothing() -> None:
+    state = await read_with(Outgoing(Subjects("unit").result(F.run, "a", 0, 2), b"{"))
+    assert state.step("a").results == ()
 
 
 async def test_a_result_in_anothers_place_is_the_failure_of_that_one_and_no_result_of_its_own() -> None:

@@ -15,7 +15,7 @@ from loopy_services.dispatcher.core import (
     admit_firing,
     due_attempt,
     firing_mark,
-    is_newer_mark,
+    is_dealt_with,
     message_of,
 )
 from tests.support.facts import NOW, Facts, at, event, plan, step, workflow
@@ -80,10 +80,13 @@ def test_only_a_firing_whose_run_succeeded_is_marked(outcome: Outcome, marked: b
 
 
 @pytest.mark.parametrize(
-    ("found", "newer"), [("1700000001", True), ("1699999999", False), ("9999999999999", False), ("soon", False)]
+    ("found", "settles"),
+    [("1700000001", True), ("1700000000", True), ("1699999999", False), ("9999999999999", False), ("soon", False)],
 )
-def test_only_a_mark_of_a_later_firing_that_can_have_been_says_as_much(found: str, newer: bool) -> None:
-    assert is_newer_mark(f"loopy.firing.done.nightly.{found}", "loopy.firing.done.nightly.1700000000", NOW) == newer
+def test_only_the_mark_itself_or_that_of_a_later_firing_that_can_have_been_leaves_nothing_to_mark(
+    found: str, settles: bool
+) -> None:
+    assert is_dealt_with("loopy.firing.done.nightly.1700000000", f"loopy.firing.done.nightly.{found}", NOW) == settles
 
 
 def test_a_run_that_an_event_started_marks_no_firing() -> None:
