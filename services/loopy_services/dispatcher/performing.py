@@ -10,6 +10,8 @@ import structlog
 
 from loopy.bus.client import Bus, MessageTooLarge
 from loopy.bus.codec import read_record, record_message
+from loopy.bus.ending import store_end
+from loopy.bus.messages import Stored
 from loopy.bus.plans import PlanStore
 from loopy.bus.seal import Sealer
 from loopy.bus.streams import ATTEMPTS, EVENTS, RUNS
@@ -125,7 +127,18 @@ class Performer:
 
     async def _end(self, started: RunStarted, ended: RunEnded) -> None:
         """Record how the run ended, and mark the firing that it came from, if one."""
-        stored = await self._bus.publish_once(record_message(self._bus.subjects, ended))
+        await self._note_end(started, ended, await store_end(self._bus, ended))
+
+    async def end_unless_steered(self, started: RunStarted, ended: RunEnded) -> bool:
+        """Record how a run ended if nothing was said of it as a whole before; whether that is so. The server checks it:
+        what is known here of who steered a run may be a moment old, and an end cannot be taken back."""
+        message = record_message(self._bus.subjects, ended)
+        stored = await self._bus.publish_after(message, scope=self._bus.subjects.said_of(ended.run), sequence=0)
+        if stored is not None:
+            await self._note_end(started, ended, stored)
+        return stored is not None
+
+    async def _note_end(self, started: RunStarted, ended: RunEnded, stored: Stored) -> None:
         if stored.first:
             self._metrics.add(RUNS_ENDED, ended.workflow, ended.outcome)
             log.info("run.ended", run=ended.run, workflow=ended.workflow, outcome=ended.outcome, detail=ended.detail)

@@ -27,7 +27,7 @@ class Sweeper:
                 if await self._bus.last(RUNS, self._bus.subjects.end(run)) is not None:
                     await _sweep(provider, run)
         async for message in self._bus.read(RUNS, [self._bus.subjects.end("*")], after=position, follow=True):
-            run = message.subject.split(".")[-2]
+            run = message.subject.split(".")[-3]
             for provider in self._providers.made:
                 await _sweep(provider, run)
 

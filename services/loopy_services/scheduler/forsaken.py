@@ -55,7 +55,8 @@ class Forsaken:
         if end is None or state.failed is None or failure.subject != subjects.failed(run, state.failed.epoch):
             return True  # it has ended, or was resumed; one that has failed anew since has its time from then on
         message = record_message(subjects, end)
-        stored = await self._bus.publish_after(message, scope=subjects.journal(run), sequence=newest)
+        said = max(fact.sequence for fact in journal if subjects.is_said_of(fact.subject, run))
+        stored = await self._bus.publish_after(message, scope=subjects.said_of(run), sequence=said)
         if stored is not None:
             log.info("run.ended", run=run, workflow=end.workflow, outcome=end.outcome, detail=end.detail)
         return stored is not None

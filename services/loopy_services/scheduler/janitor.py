@@ -90,7 +90,7 @@ class Janitor:
         So it is while one of its facts, perhaps in the hands of a dispatcher that died, may still be delivered: what
         follows from it, such as an event, would be lost with it.
         """
-        run = end.subject.split(".")[-2]
+        run = end.subject.split(".")[-3]
         journal = await self._bus.last_each(RUNS, [self._subjects.journal(run)])
         if not any(fact.sequence == end.sequence for fact in journal):
             return False  # a replica answered that has not got as far
