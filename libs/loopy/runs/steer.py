@@ -95,7 +95,7 @@ def _why_too_late(plan: Plan | None, state: RunState) -> Refused | None:
     """Once every step is done, the run's end follows from the last result, whatever is said of the run after it."""
     started = state.started
     workflow = plan.workflows.get(started.workflow) if plan is not None and started is not None else None
-    if started is None or workflow is None:
+    if started is None or workflow is None or state.failed is not None:
         return None
     stands = [step.standing for step in standings(workflow, state).values()]
     if Standing.FAILED in stands or not all(each.is_settled for each in stands):
