@@ -137,7 +137,7 @@ async def test_letters_are_selected_by_reason_and_stream(bus: Bus) -> None:
     async def handler(message: Message) -> Verdict:
         return DeadLetter(message.headers["why"], "…")
 
-    for place, why in {"evt.A.1": "one", "evt.A.2": "two", "run.cancel.r._": "one"}.items():
+    for place, why in {"evt.A.1": "one", "evt.A.2": "two", "run.cancel.r._._": "one"}.items():
         await bus.publish_once(Outgoing(bus.subjects.under(place), b"{}", {"why": why}))
     async with consuming(bus, handler, consumer=CONSUMERS[0]), consuming(bus, handler, consumer=CONSUMERS[1]):
         await settled(bus, CONSUMERS[0])

@@ -13,6 +13,7 @@ from loopy.bus.claims import ValueLimits
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message
 from loopy.bus.deadletters import list_dead
+from loopy.bus.journal import read_run
 from loopy.bus.messages import Outgoing
 from loopy.bus.plans import PlanStore
 from loopy.bus.spending import Ledger
@@ -27,6 +28,7 @@ from loopy.runs.spending import day_of
 from loopy.runs.steer import Asked, Cancel, Pause, Resume, Wish
 from loopy_services.dispatcher.lines import read_queue
 from loopy_services.dispatcher.service import serve
+from loopy_services.scheduler.forsaken import Forsaken
 from loopy_services.scheduler.janitor import Janitor
 from loopy_services.scheduler.service import Scheduler
 from tests.integration.scheduler.test_firing import HOURLY, is_fired, on
@@ -190,6 +192,18 @@ async def test_a_run_that_nonsense_says_has_ended_is_not_archived(bus: Bus) -> N
         async with executing(bus, BEHAVIOURS):
             await finished_cascade(bus, "e1")
         await wait_until(lambda: is_archived(janitor, bus))
+
+
+async def test_a_failed_run_is_ended_in_time_though_nonsense_lies_in_its_ends_place(bus: Bus) -> None:
+    async with serving(serve, bus, PROJECT), executing(bus, {"a": failure_until(9)}):
+        await bus.publish_once(event_message(bus.subjects, event("e1")))
+        await finished_cascade(bus, "e1")
+    await bus.publish_once(Outgoing(bus.subjects.end(RUN), b"{"))
+    await Forsaken(bus, NOTHING).look(datetime.now(UTC))
+    state = await read_run(bus, RUN)
+    assert state is not None
+    assert state.ended is not None
+    assert state.ended.outcome == "failed"
 
 
 async def is_archived(janitor: Janitor, bus: Bus) -> bool:

@@ -1,6 +1,7 @@
 """What people had runs do: a view of pauses, resumes and cancellations, and of what holds for all runs.
 
-It lets a service know without asking. It may be a moment behind; whatever must be exact is decided by the journal.
+It lets a service know without asking. It may be a moment behind; whatever must be exact is decided by the journal, or
+stored on a condition that the server checks.
 """
 
 import asyncio

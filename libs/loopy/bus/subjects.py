@@ -9,7 +9,7 @@
     <ns>.firing.polled.<sensor>.<unix>          a poll's firing whose events are on the bus
     <ns>.firing.passed.<workflow>.<unix>        a due time of a schedule that was passed over
     <ns>.firing.seen.<name>.<digest>            when a schedule or poll was first seen
-    <ns>.run.<kind>.<run>._[.<epoch>]           the facts of a run: start admit pause resume cancel failed end
+    <ns>.run.<kind>.<run>._[.<epoch or _>]      the facts of a run: start admit pause resume cancel failed end
     <ns>.run.skip.<run>.<step>.<epoch>          a step that is not to run
     <ns>.run.result.<run>.<step>.<epoch>.<n>    how an attempt ended
     <ns>.run.routed.<cascade>.<event id>        the runs that an event started
@@ -163,7 +163,7 @@ class Subjects(msgspec.Struct, frozen=True):
 
     def cancel(self, run: str) -> str:
         """`RunCancelled`."""
-        return self.under("run", "cancel", run, "_")
+        return self.under("run", "cancel", run, "_", "_")
 
     def failed(self, run: str, epoch: int) -> str:
         """`RunFailed`."""
@@ -175,7 +175,15 @@ class Subjects(msgspec.Struct, frozen=True):
 
     def end(self, run: str) -> str:
         """`RunEnded`."""
-        return self.under("run", "end", run, "_")
+        return self.under("run", "end", run, "_", "_")
+
+    def said_of(self, run: str) -> str:
+        """The filter that selects all that was said of a run as a whole since its start; as a rule only its end."""
+        return self.under("run", "*", run, "_", ">")
+
+    def is_said_of(self, subject: str, run: str) -> bool:
+        """Whether the filter `said_of` selects this subject of the run's journal."""
+        return f".{run}._." in subject
 
     def journal(self, run: str) -> str:
         """The filter that selects every fact of a run."""

@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Iterator
-from pathlib import Path
 
 
 class Secret:
@@ -36,18 +35,3 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
-
-
-def from_file(name: str, file: str, problems: list[str]) -> str | None:
-    """The secret in a file that the variable `name` names; None, with a problem told, when there is none."""
-    try:
-        text = Path(file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        problems.append(f"{name}: {file!r} cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        problems.append(f"{name}: {file!r} is not UTF-8 text")
-    else:
-        if text:
-            return text
-        problems.append(f"{name}: {file!r} is empty")
-    return None

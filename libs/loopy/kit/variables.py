@@ -1,12 +1,13 @@
 """One setting as it stands in the environment: its variable, what is told of it, its value."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from loopy.kit.secret import Secret, from_file
+from loopy.kit.secret import Secret
 
 PREFIX = "LOOPY_"
 
@@ -33,7 +34,22 @@ def from_environment(
     if text is not None:
         problems.append(f"{name} and {name}_FILE are both set: leave one of them out")
         return text
-    return from_file(f"{name}_FILE", file, problems)
+    return _in_file(f"{name}_FILE", file, problems)
+
+
+def _in_file(name: str, file: str, problems: list[str]) -> str | None:
+    """The secret in a file that the variable `name` names; None, with a problem told, when there is none."""
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        problems.append(f"{name}: {file!r} cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        problems.append(f"{name}: {file!r} is not UTF-8 text")
+    else:
+        if text:
+            return text
+        problems.append(f"{name}: {file!r} is empty")
+    return None
 
 
 def converted(field: msgspec.structs.FieldInfo, raw: Any, problems: list[str]) -> Any | UnsetType:

@@ -58,8 +58,7 @@ def steer(plan: Plan | None, state: RunState, asked: Asked, now: datetime) -> St
     if started is None:
         return Refused("its first fact is not on the bus, so nothing can be done with it")
     if state.ended is not None:
-        again = f"`loopy runs replay {started.event.id}` runs its event again"
-        return Refused(f"it has ended ({state.ended.outcome}), and what has ended stays so", again)
+        return Refused(f"it has ended ({state.ended.outcome}), and what has ended stays so", _replay_hint(started))
     if state.cancelled is not None:
         return Refused(f"it was cancelled by {state.cancelled.by}")
     who = (asked.by, asked.why)
@@ -67,7 +66,7 @@ def steer(plan: Plan | None, state: RunState, asked: Asked, now: datetime) -> St
         case Cancel():
             return RunCancelled(started.run, started.workflow, now, *who)
         case Pause():
-            return _why_not_pause(state) or RunPaused(started.run, started.workflow, state.epoch, now, *who)
+            return _why_not_pause(plan, state) or RunPaused(started.run, started.workflow, state.epoch, now, *who)
         case Resume():
             return _why_not_resume(state) or RunResumed(started.run, started.workflow, state.epoch + 1, now, *who)
         case Retry() as retry:
@@ -76,12 +75,12 @@ def steer(plan: Plan | None, state: RunState, asked: Asked, now: datetime) -> St
             assert_never(asked.wish)
 
 
-def _why_not_pause(state: RunState) -> Refused | None:
+def _why_not_pause(plan: Plan | None, state: RunState) -> Refused | None:
     if state.failed is not None:
         return Refused("it has failed, so nothing goes on in it", _retry_hint(state))
     if state.paused is not None:
         return Refused(f"it was paused already, by {state.paused.by}")
-    return None
+    return _why_too_late(plan, state)
 
 
 def _why_not_resume(state: RunState) -> Refused | None:
@@ -90,6 +89,22 @@ def _why_not_resume(state: RunState) -> Refused | None:
     if state.paused is None:
         return Refused("it is not paused")
     return None
+
+
+def _why_too_late(plan: Plan | None, state: RunState) -> Refused | None:
+    """Once every step is done, the run's end follows from the last result, whatever is said of the run after it."""
+    started = state.started
+    workflow = plan.workflows.get(started.workflow) if plan is not None and started is not None else None
+    if started is None or workflow is None or state.failed is not None:
+        return None
+    stands = [step.standing for step in standings(workflow, state).values()]
+    if Standing.FAILED in stands or not all(each.is_settled for each in stands):
+        return None
+    return Refused("every step of it is done, so it is about to end", _replay_hint(started))
+
+
+def _replay_hint(started: RunStarted) -> str:
+    return f"`loopy runs replay {started.event.id}` runs its event again"
 
 
 def _retry_hint(state: RunState) -> str:
@@ -102,7 +117,7 @@ def _retried(
     workflow = plan.workflows.get(started.workflow) if plan is not None else None
     if plan is None or workflow is None:
         return Refused(f"plan {started.plan}, by which it runs, is not on the bus or cannot be read")
-    first = _first(workflow, state, retry.step)
+    first = _why_too_late(plan, state) or _first(workflow, state, retry.step)
     if isinstance(first, Refused):
         return first
     steps = and_after(workflow, first)

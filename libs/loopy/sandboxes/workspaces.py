@@ -76,14 +76,18 @@ class Workspaces:
 
 
 def remove(directory: Path) -> None:
-    """Remove a directory and all below it, also what its owner had made unreadable; one that is not there is fine."""
-    try:
-        shutil.rmtree(directory)
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        _open_up(directory)
-        shutil.rmtree(directory)
+    """Remove a directory and all below it, also what its owner had made unreadable; one that is not there is fine.
+
+    Another executor may be removing it, too: it is gone when this returns, whoever removed what.
+    """
+    while directory.exists():
+        try:
+            shutil.rmtree(directory)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            _open_up(directory)
+            shutil.rmtree(directory)
 
 
 def _open_up(directory: Path) -> None:

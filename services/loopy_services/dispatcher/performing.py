@@ -11,6 +11,7 @@ import structlog
 
 from loopy.bus.client import Bus, MessageTooLarge
 from loopy.bus.codec import read_record, record_message
+from loopy.bus.ending import store_end, store_end_unless_steered
 from loopy.bus.facts import read_fact
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.places import Placed, publish_in_place, publish_record
@@ -139,7 +140,16 @@ class Performer:
 
     async def _end(self, started: RunStarted, ended: RunEnded) -> None:
         """Record how the run ended, and mark the firing that it came from, if one."""
-        placed = await publish_record(self._bus, ended)
+        await self._note_end(started, ended, await store_end(self._bus, ended))
+
+    async def end_unless_steered(self, started: RunStarted, ended: RunEnded) -> bool:
+        """Record how a run ended if nothing was said of it as a whole before; whether that is so."""
+        placed = await store_end_unless_steered(self._bus, ended)
+        if placed is not None:
+            await self._note_end(started, ended, placed)
+        return placed is not None
+
+    async def _note_end(self, started: RunStarted, ended: RunEnded, placed: Placed) -> None:
         if placed.first:
             self._metrics.add(RUNS_ENDED, ended.workflow, ended.outcome)
             log.info("run.ended", run=ended.run, workflow=ended.workflow, outcome=ended.outcome, detail=ended.detail)

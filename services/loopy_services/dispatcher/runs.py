@@ -119,7 +119,8 @@ class RunDecider:
         """Decide by what a success carries; None when the journal must be read.
 
         That is so where it emitted events: whether these may be published depends on whether the run was ended before.
-        And where it was long under way: the run may be over and archived.
+        And where it was long under way: the run may be over and archived. And where the run would end by it, while
+        something was said of the run as a whole that is not known of here yet.
         """
         before = state_before(success)
         if before is None or before.started is None or success.emits or self._steering.is_steered(success.run):
@@ -132,7 +133,10 @@ class RunDecider:
         await self._performer.spending.enter(success, message, before.started.event.cascade)
         stood = standings_before(known.workflow, success, before)
         effects = decide(known.workflow, before, success, message.time, stood)
-        await self._performer.perform(before.started, effects, known.alone)
+        end = next((effect for effect in effects if isinstance(effect, EndRun)), None)
+        await self._performer.perform(before.started, [each for each in effects if each is not end], known.alone)
+        if end is not None and not await self._performer.end_unless_steered(before.started, end.end):
+            return None
         return Ack()
 
     async def _by_journal(self, message: Message, record: Turn) -> Verdict:

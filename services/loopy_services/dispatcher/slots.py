@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from loopy.bus.client import Bus
+from loopy.bus.ending import store_end
 from loopy.bus.facts import readable_facts
 from loopy.bus.places import publish_record
 from loopy.bus.plans import PlanStore
@@ -112,7 +113,7 @@ class Slots:
         return True
 
     async def _end(self, ended: RunEnded) -> None:
-        if (await publish_record(self._bus, ended)).first:
+        if (await store_end(self._bus, ended)).first:
             self._metrics.add(RUNS_ENDED, ended.workflow, ended.outcome)
             self._metrics.add(LIMIT_REFUSALS, SLOT_QUEUE)
 

@@ -1,8 +1,8 @@
 """Working under a lease: renewed while the work goes on, and the work stopped at once when there is no sense in it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from loopy.bus.leases import Lease
 
@@ -30,29 +30,41 @@ class Holding:
         self._lease = lease
         self._every_s = seconds / RENEWALS
         self._superseded = superseded
+        self._turn = asyncio.Lock()
 
-    async def work(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What the work gives. LeaseLost or Superseded when it was stopped; then it has ended, with all it started.
+    async def work(self, work: Callable[[], Awaitable[T]], record: Callable[[T], Awaitable[object]]) -> None:
+        """Work, and record what the work gives. LeaseLost or Superseded when it was stopped; then it has ended, with
+        all it started.
 
-        A process that stood still may have lost its lease without having noticed. So the work is not begun before the
-        lease is known to last for a while, and what comes late is not given before it is known to be held.
+        The lease is renewed until the record is stored: else another would do the work again that is done.
         """
-        if self._lease.age_s >= self._every_s:
-            await self._confirm()
-        working = asyncio.ensure_future(work())
+        await self._confirm_after(self._every_s)
+        working = asyncio.ensure_future(self._recorded(work, record))
         try:
-            while not working.done() or self._lease.overdue:
+            while not working.done():
                 await asyncio.wait((working,), timeout=self._every_s)
-                if not working.done() or self._lease.overdue:
-                    await self._confirm()
-            return working.result()
+                if not working.done():
+                    await self._confirm_after(self._every_s / 2)
+            working.result()
         finally:
             if not working.done():
                 working.cancel()
                 await asyncio.gather(working, return_exceptions=True)
 
-    async def _confirm(self) -> None:
-        if not await self._lease.renew():
-            raise LeaseLost
-        if await self._superseded():
-            raise Superseded
+    async def _recorded(self, work: Callable[[], Awaitable[T]], record: Callable[[T], Awaitable[object]]) -> None:
+        """A process that stood still may have lost its lease without having noticed: what the work gives is not
+        recorded before the lease is known to be held."""
+        given = await work()
+        while self._lease.overdue:
+            await self._confirm_after(self._every_s)
+        await record(given)
+
+    async def _confirm_after(self, age_s: float) -> None:
+        """Renew the lease if it is so old, and ask whether the work is still wanted."""
+        async with self._turn:
+            if self._lease.age_s < age_s:
+                return
+            if not await self._lease.renew():
+                raise LeaseLost
+            if await self._superseded():
+                raise Superseded

@@ -131,7 +131,7 @@ class Executor:
         """Have the agent at work while the lease is held and the attempt is wanted, and record how it ended."""
         holding = Holding(lease, self._leases.seconds, lambda: self._is_settled(request))
         try:
-            fact = await holding.work(lambda: self._executed(plan, request, lease.revision))
+            await holding.work(lambda: self._executed(plan, request, lease.revision), self._bus.publish_once)
         except LeaseLost:
             _about(request).warning("attempt.lost")
             self._metrics.add(ATTEMPTS, request.workflow, "abandoned", "lease_lost")
@@ -140,7 +140,6 @@ class Executor:
             _about(request).info("attempt.stopped")
             self._metrics.add(ATTEMPTS, request.workflow, "abandoned", "settled_elsewhere")
             return Ack()
-        await self._bus.publish_once(fact)
         return Ack()
 
     async def _has_result(self, request: AttemptRequested) -> bool:

@@ -2,13 +2,15 @@
 
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from loopy.bus.client import Bus
 from loopy.bus.codec import record_message
-from loopy.bus.facts import readable_facts
+from loopy.bus.facts import read_fact, readable_facts
 from loopy.bus.messages import Message
+from loopy.bus.places import clear
 from loopy.bus.streams import RUNS
 from loopy.runs.state import fold
 from loopy_services.scheduler.keeping import ending, is_due
@@ -54,8 +56,13 @@ class Forsaken:
         end = ending(state, now, self._keep)
         if end is None or state.failed is None or failure.subject != subjects.failed(run, state.failed.epoch):
             return True  # it has ended, or was resumed; one that has failed anew since has its time from then on
+        for fact in journal:
+            if fact.subject == subjects.end(run):  # it has not ended: then this is nonsense
+                await clear(self._bus, RUNS, fact, partial(read_fact, subjects))
+                return False
         message = record_message(subjects, end)
-        stored = await self._bus.publish_after(message, scope=subjects.journal(run), sequence=newest)
+        said = max(fact.sequence for fact in journal if subjects.is_said_of(fact.subject, run))
+        stored = await self._bus.publish_after(message, scope=subjects.said_of(run), sequence=said)
         if stored is not None:
             log.info("run.ended", run=run, workflow=end.workflow, outcome=end.outcome, detail=end.detail)
         return stored is not None

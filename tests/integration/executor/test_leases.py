@@ -125,9 +125,12 @@ async def test_who_stood_still_before_beginning_and_lost_the_lease_begins_nothin
     async def work() -> None:
         begun.append(1)
 
+    async def record(_: None) -> None:
+        raise AssertionError("nothing was done")
+
     await wait_until(taken_over)
     with pytest.raises(LeaseLost):
-        await Holding(ours, 1, unsettled).work(work)
+        await Holding(ours, 1, unsettled).work(work, record)
     assert not begun
 
 

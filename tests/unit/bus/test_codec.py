@@ -140,7 +140,7 @@ def test_a_record_goes_where_its_ids_say_and_carries_the_trace_of_its_event() ->
     assert read_record(stored(message)) == request
     routed = record_message(SUBJECTS, EventRouted("e/1", "Incident", "c1", "p", NOW))
     assert routed.subject == "loopy.run.routed.c1.e=2f1"
-    assert record_message(SUBJECTS, RunEnded("r1", "resolve", "failed", NOW)).subject == "loopy.run.end.r1._"
+    assert record_message(SUBJECTS, RunEnded("r1", "resolve", "failed", NOW)).subject == "loopy.run.end.r1._._"
 
 
 def test_a_firing_names_its_schedule_and_its_second() -> None:

@@ -90,8 +90,8 @@ def test_an_answer_beyond_what_may_be_stored_is_a_failure_that_names_size_and_li
 def test_an_attempt_is_settled_by_its_step_its_failure_or_the_runs_end() -> None:
     assert core.settling_facts(Subjects("ns"), requested(attempt=2)) == (
         "ns.run.result.r1.fix.0.2",
-        "ns.run.end.r1._",
-        "ns.run.cancel.r1._",
+        "ns.run.end.r1._._",
+        "ns.run.cancel.r1._._",
         "ns.run.resume.r1.>",
     )
 

@@ -68,6 +68,12 @@ def test_what_has_ended_stays_so_and_its_event_can_be_replayed(wish: Wish) -> No
     assert "loopy runs replay e1" in refused.hint
 
 
+@pytest.mark.parametrize("wish", [Pause(), Retry(), Retry("look")])
+def test_a_run_whose_every_step_is_done_can_neither_wait_nor_run_again(wish: Wish) -> None:
+    done = known(LOOKED, FACTS.succeeded("right", n=1), FACTS.succeeded("left"), FACTS.succeeded("join"))
+    assert "about to end" in refusal(wish, done).why
+
+
 @pytest.mark.parametrize("wish", [Pause(), Resume(), Retry(), Cancel()])
 def test_what_is_being_cancelled_can_be_nothing_else(wish: Wish) -> None:
     assert refusal(wish, known(CANCELLED)).why == "it was cancelled by bob"

@@ -1,5 +1,6 @@
 """The directories of local sandboxes."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -72,3 +73,21 @@ def test_no_name_leads_out_of_the_root(workspaces: Workspaces, tmp_path: Path, n
     workspace = workspaces.make(place(), name)
     assert workspace.files.resolve().is_relative_to(tmp_path / "root" / "r1" / "shared")
     assert workspace.files.parent == tmp_path / "root" / "r1" / "shared"
+
+
+def test_what_another_executor_removes_at_the_same_time_is_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, rmtree = tmp_path / "r1", shutil.rmtree
+    for name in "ab":
+        (directory / name).mkdir(parents=True)
+
+    def beside_another(path: Path) -> None:
+        if (path / "a").exists():
+            (path / "a").rmdir()
+            raise FileNotFoundError(path / "a")
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", beside_another)
+    remove(directory)
+    assert not directory.exists()
