@@ -9,7 +9,8 @@ from loopy.runs.records import AttemptFailed, AttemptRequested, AttemptSucceeded
 from tests.sim.entries import Entry, Execution, Key
 from tests.sim.history import History
 from tests.sim.journal import Journal, Result
-from tests.sim.rules import Known, lied_about, settled_at, settling
+from tests.sim.rules import Known, lied_about, recorded_at, settled_at, settling, unwanted_at
+from tests.sim.steered import HEARD_S, may_be_deaf
 
 # Whoever looked up whether something is settled may act on the answer for so long: a request is given up after 2 s.
 IN_TRANSIT_S = 5.0
@@ -79,9 +80,8 @@ def agents_work_again_only_after_a_loss(history: History) -> Iterator[str]:
     executed: dict[Key, list[Execution]] = defaultdict(list)
     lies = lied_about(history)
     for execution in history.executions:
-        settled = settled_at(history, execution.key)
-        too_late = settled is not None and execution.started > settled + IN_TRANSIT_S
-        if too_late and execution.key not in lies:
+        settled = _settled_long_before(history, execution)
+        if settled is not None and execution.key not in lies:
             yield f"{execution.name} was executed at {execution.started:.1f} although settled at {settled:.1f}"
         for before in executed[execution.key]:
             if not _may_be_lost(history, before, execution):
@@ -106,6 +106,20 @@ def nothing_is_requested_after_the_end(history: History) -> Iterator[str]:
             resumed = any(over.index < again.index < entry.index for again, _ in journal.resumed) if journal else False
             if too_late_s > LOOK_S and not resumed:
                 yield f"{_where(asked)} was requested {too_late_s:.1f} s after the run had ended"
+
+
+def _settled_long_before(history: History, execution: Execution) -> float | None:
+    """When an attempt was settled that was begun all the same, so long after that nobody may; None when it was not.
+
+    A result is looked up by whoever is given an attempt again. What people had its run do is not: who is given it for
+    the first time knows of that by being told, as of a pause, and may be told as late (`steered`); delivery.md promises
+    that such an agent is stopped within moments, not that it never begins.
+    """
+    recorded, unwanted = recorded_at(history, execution.key), unwanted_at(history, execution.key)
+    if recorded is not None and execution.started > recorded + IN_TRANSIT_S:
+        return recorded
+    is_late = unwanted is not None and execution.started > unwanted + HEARD_S
+    return unwanted if is_late and not may_be_deaf(history, execution.process, execution.started) else None
 
 
 def _where(asked: AttemptRequested) -> str:

@@ -118,12 +118,16 @@ def came_too_late(history: "History", entry: Entry) -> bool:
 
 
 def wrongly_forsaken(journal: Journal, end: Entry) -> Iterator[str]:
-    """A run ends as failed when it stood as failed, and nobody resumed it, for as long as runs are kept."""
-    failed = [(entry, failure.epoch) for entry, failure in journal.failed if entry.index < end.index]
+    """A run ends as failed when it stood as failed, and nobody resumed it, for as long as runs are kept.
+
+    It stands so by the failure of its epoch, wherever that lies: a dispatcher that was late may have stored the failure
+    of an epoch before behind it, which says nothing any more.
+    """
     resumed = max((record.epoch for entry, record in journal.resumed if entry.index < end.index), default=0)
-    if not failed or failed[-1][1] < resumed:
+    failed = [entry for entry, failure in journal.failed if entry.index < end.index and failure.epoch == resumed]
+    if not failed:
         yield f"run {journal.started.run} ended as failed although it did not stand so"
-    elif end.kept.time - failed[-1][0].kept.time < KEEP - CLOCKS_APART:
+    elif end.kept.time - failed[0].kept.time < KEEP - CLOCKS_APART:
         yield f"run {journal.started.run} was ended as failed before its grace was over"
 
 

@@ -81,13 +81,27 @@ def settling(step: Step, results: list[Result]) -> Result | None:
 
 
 def settled_at(history: History, key: Key) -> float | None:
-    """When an attempt was settled: by its result, by its run's end, or by its step having been made to run again."""
-    _, step, epoch, _ = key
+    """When an attempt was settled: by its result, by its run's end, or by what somebody had its run do."""
+    times = (recorded_at(history, key), unwanted_at(history, key))
+    return min((at for at in times if at is not None), default=None)
+
+
+def recorded_at(history: History, key: Key) -> float | None:
+    """When the result of an attempt was stored, or its run ended for another reason than that somebody cancelled it."""
     journal = history.journals[key[0]]
-    settling = [entry for entry, result in journal.results if key_of(result) == key]
-    settling += [over[0] for over in (journal.cancelled, journal.ended) if over is not None]
+    found = [entry for entry, result in journal.results if key_of(result) == key]
+    if journal.ended is not None and journal.ended[1].outcome != "cancelled":
+        found.append(journal.ended[0])
+    return min((entry.time for entry in found), default=None)
+
+
+def unwanted_at(history: History, key: Key) -> float | None:
+    """When somebody cancelled an attempt's run, or had its step run again."""
+    run, step, epoch, _ = key
+    journal = history.journals[run]
     anew = journal.begun_anew(step, epoch)
-    return min((entry.time for entry in [*settling, *([anew] if anew is not None else [])]), default=None)
+    found = [anew, journal.cancelled[0] if journal.cancelled is not None else None]
+    return min((entry.time for entry in found if entry is not None), default=None)
 
 
 def lied_about(history: History) -> set[Key]:

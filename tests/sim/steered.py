@@ -20,7 +20,7 @@ def nothing_begins_in_a_paused_run(history: History) -> Iterator[str]:
     for run, journal in history.journals.items():
         for entry, until in journal.pauses():
             for what, who, at in _begun(history, run, entry):
-                if entry.time + HEARD_S < at < until - 0.01 and not _may_be_deaf(history, who, at):
+                if entry.time + HEARD_S < at < until - 0.01 and not may_be_deaf(history, who, at):
                     yield f"{what} began at {at:.1f}, though the run was paused at {entry.time:.1f}"
 
 
@@ -32,7 +32,7 @@ def nobody_works_for_a_cancelled_run(history: History) -> Iterator[str]:
             continue
         at = cancelled[0].time
         until = execution.ended or execution.stopped or inf
-        if until > at + HEARD_S and not _may_be_deaf(history, execution.process, max(at, execution.started) + HEARD_S):
+        if until > at + HEARD_S and not may_be_deaf(history, execution.process, max(at, execution.started) + HEARD_S):
             yield f"{execution.name} went on until {until:.1f}, though the run was cancelled at {at:.1f}"
 
 
@@ -42,8 +42,19 @@ def cancelled_runs_end_as_cancelled(history: History) -> Iterator[str]:
         if journal.cancelled is None or journal.ended is None or journal.ended[1].outcome == "cancelled":
             continue
         at, settled = journal.cancelled[0].time, last_settled(journal)
-        if settled > at + HEARD_S and not _may_be_deaf(history, "dispatcher", settled):
+        if settled > at + HEARD_S and not may_be_deaf(history, "dispatcher", settled):
             yield f"run {run} was cancelled at {at:.1f}, went on until {settled:.1f} and {journal.ended[1].outcome}"
+
+
+def may_be_deaf(history: History, process: str, at: float) -> bool:
+    """Whether something broke that explains why a process, or any of its kind, did not hear of something in time."""
+    name = process.partition(".")[0]
+    return any(
+        loss.process.startswith((name, "server"))
+        and loss.what.startswith(DEAFENING)
+        and at - CAUGHT_UP_S <= loss.time <= at
+        for loss in history.losses
+    )
 
 
 def _begun(history: History, run: str, since: Entry) -> Iterator[tuple[str, str, float]]:
@@ -53,14 +64,3 @@ def _begun(history: History, run: str, since: Entry) -> Iterator[tuple[str, str,
         if asked.run == run:
             decided = since.time + (asked.at - since.kept.time).total_seconds()
             yield f"run {run} {asked.step} epoch {asked.epoch} attempt {asked.attempt}", "dispatcher", decided
-
-
-def _may_be_deaf(history: History, process: str, at: float) -> bool:
-    """Whether something broke that explains why a process, or any of its kind, did not hear of something in time."""
-    name = process.partition(".")[0]
-    return any(
-        loss.process.startswith((name, "server"))
-        and loss.what.startswith(DEAFENING)
-        and at - CAUGHT_UP_S <= loss.time <= at
-        for loss in history.losses
-    )

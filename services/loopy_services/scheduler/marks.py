@@ -5,9 +5,9 @@ from datetime import datetime
 import msgspec
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import read_record
+from loopy.bus.codec import Firing, cron_firing_message, read_record
 from loopy.bus.journal import read_run
-from loopy.bus.messages import Outgoing
+from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.streams import DEAD, EVENTS, RUNS
 from loopy.bus.undecodable import Undecodable
 from loopy.compiler.plan import CronTrigger, PollSource
@@ -24,6 +24,13 @@ class Seen(msgspec.Struct, frozen=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode_seen = msgspec.json.Decoder(Seen).decode
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """The newest mark of a kind: its time, None when there is none that counts, and the sequence of the last stored."""
+
+    at: datetime | None = None
+    sequence: int = 0
 
 
 class Marks:
@@ -46,23 +53,45 @@ class Marks:
         return max([since, *(mark for mark in marks if mark is not None)])
 
     async def newest(self, kind: str, name: str, now: datetime) -> datetime | None:
-        """The time in the newest subject `firing.<kind>.<name>.<unix>`, or None.
+        """The time in the newest subject `firing.<kind>.<name>.<unix>`, or None."""
+        return (await self.newest_mark(kind, name, now)).at
+
+    async def newest_mark(self, kind: str, name: str, now: datetime) -> Mark:
+        """The same, and up to which sequence it is known: a replica may answer that lags.
 
         What a stranger wrote there, and what lies ahead of `now` since a clock was wrong once, does not count.
         """
         every = self._subjects.under("firing", kind, name, "*")
         message = await self._bus.last(EVENTS, every)
-        if message is None or (at := past_time(message.subject, now)) is not None:
-            return None if message is None else at
-        times = [past_time(message.subject, now) for message in await self._bus.last_each(EVENTS, [every])]
-        return max((at for at in times if at is not None), default=None)
+        if message is None:
+            return Mark()
+        if (at := past_time(message.subject, now)) is not None:
+            return Mark(at, message.sequence)
+        messages = await self._bus.last_each(EVENTS, [every])
+        times = [past_time(message.subject, now) for message in messages]
+        newest = max((at for at in times if at is not None), default=None)
+        return Mark(newest, max((message.sequence for message in messages), default=0))
 
-    async def under_way(self, workflow: str, now: datetime) -> bool:
-        """Whether the last firing's run has neither ended nor failed.
+    async def fire(self, firing: Firing, after: Mark | None) -> Stored | None:
+        """Store a firing unless it is there; None when there is one of its schedule behind `after`, if that is given.
 
-        A firing that started none has none under way, nor has one that was set aside.
+        Who looks whether a run is under way may look at the run of an older firing than the newest: a replica lags, or
+        another scheduler fires meanwhile. Then the server refuses.
         """
-        fired = await self.newest("cron", workflow, now)
+        message = cron_firing_message(self._subjects, firing)
+        if after is None:
+            return await self._bus.publish_once(message)
+        there = await self._bus.last(EVENTS, message.subject)
+        if there is not None:
+            return Stored(there.sequence, first=False)
+        every = self._subjects.under("firing", "cron", firing.schedule, "*")
+        return await self._bus.publish_after(message, scope=every, sequence=after.sequence)
+
+    async def under_way(self, workflow: str, fired: datetime | None) -> bool:
+        """Whether the run of this firing has neither ended nor failed.
+
+        One that started none has none under way, nor has one that was set aside.
+        """
         if fired is None:
             return False
         firing = firing_id(workflow, int(fired.timestamp()))

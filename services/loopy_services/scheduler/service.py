@@ -13,7 +13,8 @@ import msgspec
 import structlog
 
 from loopy.bus.client import Bus
-from loopy.bus.codec import Firing, cron_firing_message, poll_firing_message
+from loopy.bus.codec import Firing, poll_firing_message
+from loopy.bus.messages import Stored
 from loopy.bus.plans import PlanStore
 from loopy.clock import Clock
 from loopy.compiler.plan import CronTrigger, Plan, PollSource
@@ -22,7 +23,7 @@ from loopy.kit.metrics import FIRINGS, UNMEASURED, Metrics
 from loopy.kit.service import Host
 from loopy_services.scheduler.core import digest, due, due_poll, next_look, was_set_back
 from loopy_services.scheduler.janitor import Janitor
-from loopy_services.scheduler.marks import Marks
+from loopy_services.scheduler.marks import Mark, Marks
 
 log = structlog.get_logger()
 
@@ -124,39 +125,30 @@ class Scheduler:
         since = all_since[name]
         if due(trigger, since, now, under_way=False).is_empty:
             return False
-        under_way, since = await self._standing(name, trigger, since, now)
-        all_since[name] = since
+        last = await self._marks.newest_mark("cron", name, now)
+        under_way = trigger.overlap != "allow" and await self._marks.under_way(name, last.at)
+        since = all_since[name] = await self._marks.dealt_with(name, since, now)
         now_due = due(trigger, since, now, under_way=under_way)
         if now_due.passed is not None:
             await self._marks.pass_over(name, now_due.passed)
             all_since[name] = now_due.passed
             log.info("firing.passed", schedule=name, scheduled_at=now_due.passed.isoformat(), under_way=under_way)
         for at in now_due.fire:
-            await self._publish_firing(name, at, now)
+            stored = await self._publish_firing(name, at, now, None if trigger.overlap == "allow" else last)
+            if stored is None:
+                return True  # there is a newer one, whose run may be under way: decide anew
             all_since[name] = at
+            last = Mark(at, max(last.sequence, stored.sequence))
         return now_due.held
 
-    async def _standing(self, name: str, trigger: CronTrigger, since: datetime, now: datetime) -> tuple[bool, datetime]:
-        """Whether the run of a schedule's newest firing is under way, and the newest due time that was dealt with.
-
-        Another replica may fire meanwhile: then that firing's run is the one to ask for.
-        """
-        dealt_with = await self._marks.dealt_with(name, since, now)
-        if trigger.overlap == "allow":
-            return False, dealt_with
-        while True:
-            under_way = await self._marks.under_way(name, now)
-            newest = await self._marks.dealt_with(name, dealt_with, now)
-            if newest == dealt_with:
-                return under_way, newest
-            dealt_with = newest
-
-    async def _publish_firing(self, name: str, at: datetime, now: datetime) -> None:
+    async def _publish_firing(self, name: str, at: datetime, now: datetime, after: Mark | None) -> Stored | None:
+        """Fire a due time; None when there is a firing behind `after`: another's, or ours if its answer was lost."""
         firing = Firing(name, at, await self._marks.newest("done", name, now))
-        stored = await self._bus.publish_once(cron_firing_message(self._bus.subjects, firing))
-        if stored.first:
+        stored = await self._marks.fire(firing, after)
+        if stored is not None and stored.first:
             self._metrics.add(FIRINGS, "cron", name)
             log.info("firing.published", schedule=name, scheduled_at=at.isoformat())
+        return stored
 
     async def _fire_poll(self, name: str, source: PollSource, all_since: dict[str, datetime], now: datetime) -> None:
         at = due_poll(source, all_since[name], now)

@@ -376,6 +376,18 @@ async def test_a_run_that_failed_anew_after_it_was_resumed_is_not_ended_for_the_
     assert "run end" not in await left_of(bus, run)
 
 
+async def test_a_failure_of_an_epoch_before_that_is_stored_late_keeps_no_run_from_its_end(bus: Bus) -> None:
+    run = await a_run(bus, ended=False)
+    await bus.publish_once(record_message(bus.subjects, RunResumed(run, "w", 1, AT, "me", "", ("b",))))
+    for epoch, why in ((1, "no answer again"), (0, "no answer")):
+        await bus.publish_once(record_message(bus.subjects, RunFailed(run, "w", epoch, AT, "b", why)))
+    await Janitor(bus, IN_A_MONTH, KEEP).look()
+    state = await read_run(bus, run)
+    assert state is not None
+    assert state.ended is not None
+    assert state.ended.detail.endswith("it had failed: no answer again")
+
+
 async def test_many_janitors_end_a_run_once(bus: Bus) -> None:
     run = await a_failed_run(bus)
     await asyncio.gather(*(Janitor(bus, IN_A_MONTH, KEEP).look() for _ in range(4)))

@@ -37,6 +37,15 @@ def test_a_step_succeeds_once_whichever_attempt_it_was() -> None:
     assert state.step("a").results == (f.succeeded("a", 1, n=1),)
 
 
+def test_the_failure_of_an_epoch_that_is_past_says_nothing_however_late_it_is_stored() -> None:
+    f = Facts(FLOW)
+    resumed = fold(f.run, [f.started(), f.failed("a"), f.resumed(1, "a", "b")])
+    failed_anew = evolve(resumed, f.gave_up("a", 1))
+    for state in (resumed, failed_anew):
+        assert evolve(state, f.gave_up("a")) is state
+    assert failed_anew.failed == f.gave_up("a", 1)
+
+
 def test_before_its_first_fact_every_step_waits() -> None:
     assert {each.standing for each in standings(FLOW, RunState("r")).values()} == {Standing.WAITING}
 
