@@ -17,10 +17,8 @@ PORTION = 25
 # takes its seeds out. Any change of the engine deals the seeds anew, so others may take their place.
 #   858: an executor heard of a cancellation 7 s late, in a storm; the invariant allows 5 s where others allow 12.
 #   904: a RunFailed of a past epoch was stored after that of the next one; the rules take it for the newer.
-#   1277, 1404: their janitors keep runs for 20 s; an attempt of an archived run was begun again, and the payload of a
-#   result was deleted before it was dealt with. Not traced to the end.
 #   1701: two runs of a schedule that queues overlapped. Not traced.
-OPEN_SEEDS: frozenset[int] = frozenset({858, 904, 1277, 1404, 1701})
+OPEN_SEEDS: frozenset[int] = frozenset({858, 904, 1701})
 
 
 class Report(msgspec.Struct, frozen=True):
