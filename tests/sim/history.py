@@ -30,7 +30,7 @@ class History:
         self.losses: list[Loss] = []
         self.failures: list[str] = []
         self.planted: set[int] = set()  # sequences of stream EVT
-        self.without_value: list[str] = []  # subjects of messages whose payload was not there when they were stored
+        self.without_value: set[int] = set()  # indexes of messages whose payload was not there when they were stored
         self.lies: dict[int, str] = {}  # what strangers wrote into stream RUN, by sequence
         self.scheduling: Due | None = None
         self.settled = False
@@ -63,7 +63,8 @@ class History:
 
     @cached_property
     def _decoded(self) -> list[tuple[Entry, Record]]:
-        return [(entry, self._read(entry)) for entry in self.entries if entry.stream in ("RUN", "ATTEMPT")]
+        facts = (entry for entry in self.entries if entry.stream in ("RUN", "ATTEMPT"))
+        return [(entry, self._read(entry)) for entry in facts if entry.index not in self.without_value]
 
     def _read(self, entry: Entry) -> Record:
         """The fact of an entry: garbage in the place of a result is that attempt's failure."""

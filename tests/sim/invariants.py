@@ -48,8 +48,10 @@ def stored_once(history: History) -> Iterator[str]:
 
 
 def large_values_are_there_before_their_messages(history: History) -> Iterator[str]:
-    """Whoever finds a message whose payload lies in a blob finds the blob."""
-    yield from (f"{subject} was stored before its payload" for subject in history.without_value)
+    """Whoever finds a message whose payload lies in a blob finds the blob, unless its run was archived before."""
+    for entry in (history.entries[index] for index in sorted(history.without_value)):
+        if not came_too_late(history, entry):
+            yield f"{entry.kept.subject} was stored before its payload"
 
 
 def every_event_is_routed(history: History) -> Iterator[str]:
@@ -136,11 +138,16 @@ def sensed_events_are_there(history: History) -> Iterator[str]:
 
 
 def nothing_is_set_aside(history: History) -> Iterator[str]:
-    """Only what was planted becomes a dead letter, and all of that does."""
+    """Only what was planted becomes a dead letter, and all of that does.
+
+    So does what was under way for longer than its run was kept, and whose payload was deleted with the run.
+    """
     dead = set(history.subjects_of("DEAD"))
     planted = {history.subjects.dead("EVT", sequence) for sequence in history.planted}
     planted |= {history.subjects.dead("RUN", sequence) for sequence, lie in history.lies.items() if lie != "forged"}
-    yield from (f"{subject} was set aside for no reason" for subject in dead - planted)
+    late = [history.entries[index] for index in history.without_value]
+    lost = {history.subjects.dead(entry.stream, entry.kept.sequence) for entry in late}
+    yield from (f"{subject} was set aside for no reason" for subject in dead - planted - lost)
     gone = {history.subjects.dead("RUN", lie) for lie in history.lies if history.is_deleted("RUN", lie)}
     yield from (f"{subject} should have been set aside" for subject in planted - dead - gone)
 

@@ -110,7 +110,7 @@ class World:
         entries = self.history.entries
         given = large.whole(self.server.streams[stream_name(self.history.subjects, BLOBS)], self.history.subjects, kept)
         if given is None:
-            self.history.without_value.append(kept.subject)
+            self.history.without_value.add(len(entries))
         entries.append(Entry(len(entries), self.clock.monotonic(), stream.name.partition("_")[2], given or kept))
 
     def _mourn(self, stream: MemoryStream, kept: Kept) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -10,6 +10,7 @@ from loopy.bus.blobs import Blobs
 from loopy.bus.claims import CLAIM_HEADER, ValueLimits
 from loopy.bus.connection import Connection
 from loopy.bus.consumer import Consumption
+from loopy.bus.cursor import Cursor
 from loopy.bus.dead import DeadMessage, dead_message
 from loopy.bus.errors import BusError, MessageTooLarge, StreamFull
 from loopy.bus.incoming import watched
@@ -181,13 +182,20 @@ class Bus:
         return [await self._whole(message) if CLAIM_HEADER in message.headers else message for message in messages]
 
     async def read(
-        self, stream: Stream, filters: Sequence[str], *, after: int = 0, follow: bool = False
+        self,
+        stream: Stream,
+        filters: Sequence[str],
+        *,
+        after: int = 0,
+        follow: bool = False,
+        opened: Callable[[Cursor], None] | None = None,
     ) -> AsyncGenerator[Message]:
         """Every message that matches, behind sequence `after`, in order, each once, through reconnects.
 
-        Ends at the stream's end, or goes on for ever with `follow`. Filters may not overlap (BusError).
+        Ends at the stream's end, or goes on for ever with `follow`. Filters may not overlap (BusError). `opened` is
+        told of each cursor that it is read by: one at first, and one after each loss.
         """
-        async with aclosing(self._reader.read(stream, filters, after, follow=follow)) as messages:
+        async with aclosing(self._reader.read(stream, filters, after, follow=follow, opened=opened)) as messages:
             async for message in messages:
                 yield await self._whole(message) if CLAIM_HEADER in message.headers else message
 

@@ -56,8 +56,15 @@ class Cursor:
         self.at_end = info["num_pending"] == 0
         await self._pull.start(lambda: LARGEST_BATCH - len(self._waiting))
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it gave out all that was stored up to a moment ago: not while the server is silent, or has more."""
+        is_all = self.at_end and not self._waiting and self._pull.delivered <= self._consumer_sequence
+        return is_all and self._pull.is_heard
+
     async def close(self) -> None:
         """End, and have the server forget it."""
+        self.at_end = False  # whatever comes from now on is not given out here
         await self._pull.stop()
         with contextlib.suppress(Unavailable, ApiRefused):
             await self._connection.api(f"CONSUMER.DELETE.{self._server_stream}.{self._name}", {})

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from loopy.bus.client import Bus
+from loopy.bus.cursor import Cursor
 from loopy.bus.messages import Message
 from loopy.bus.streams import Stream
 
@@ -16,6 +17,12 @@ class Following:
         self._filters = tuple(filters)
         self._see = see
         self._position = 0
+        self._cursor: Cursor | None = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the view shows all that was stored up to a moment ago; not while the server is not heard of."""
+        return self._cursor is not None and self._cursor.is_current
 
     async def load(self) -> None:
         """Show all that is stored; from then on `follow` keeps the view current."""
@@ -25,5 +32,10 @@ class Following:
 
     async def follow(self) -> None:
         """Show what is stored from then on; returns only when cancelled."""
-        async for message in self._bus.read(self._stream, self._filters, after=self._position, follow=True):
+        async for message in self._bus.read(
+            self._stream, self._filters, after=self._position, follow=True, opened=self._go_on_with
+        ):
             self._see(message)
+
+    def _go_on_with(self, cursor: Cursor) -> None:
+        self._cursor = cursor

@@ -74,6 +74,11 @@ class Pull:
         return self._generation != self._connection.generation or silence > MISSED_HEARTBEATS * HEARTBEAT_S
 
     @property
+    def is_heard(self) -> bool:
+        """Whether the server was heard of a moment ago, and is asked for what comes next."""
+        return bool(self._asked) and self._connection.connected and not self.interrupted
+
+    @property
     def refused_s(self) -> float:
         """For how many seconds every request has been refused; 0 while the consumer gives signs of life."""
         return 0.0 if self._refused_at is None else _now() - self._refused_at

@@ -68,20 +68,31 @@ class Reader:
         return datetime.fromisoformat((await self._info(stream))["ts"])
 
     async def read(
-        self, stream: Stream, filters: Sequence[str], after: int, *, follow: bool
+        self,
+        stream: Stream,
+        filters: Sequence[str],
+        after: int,
+        *,
+        follow: bool,
+        opened: Callable[[Cursor], None] | None = None,
     ) -> AsyncGenerator[Message]:
-        """Every message that matches, behind sequence `after`, in order; to the stream's end, or for ever."""
+        """Every message that matches, behind sequence `after`, in order; to the stream's end, or for ever.
+
+        `opened` is told of each cursor that it is read by.
+        """
         position = after
         while True:
             start = {"deliver_policy": "by_start_sequence", "opt_start_seq": position + 1}
             cursor = await self._open(stream, filters, start)
+            if opened is not None:
+                opened(cursor)
             try:
                 while follow or not cursor.at_end:
                     message = await cursor.next()
                     if message is not None:
                         position = message.sequence
                         yield message
-                    elif not follow:
+                    elif not (follow and cursor.at_end):
                         await cursor.look_for_end()
                 return
             except CursorLost:

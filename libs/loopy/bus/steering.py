@@ -44,6 +44,11 @@ class Steering:
             group.create_task(self._following.follow())
             group.create_task(self.control.follow())
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it is only a moment behind; else only a run's journal tells what people had it do."""
+        return self._following.is_current
+
     def is_steered(self, run: str) -> bool:
         """Whether anybody ever steered this run, so that only its journal tells what follows."""
         return run in self._paused or run in self._resumed or run in self._cancelled

@@ -103,13 +103,13 @@ class Executor:
     async def _under_lease(self, message: Message, request: AttemptRequested, lease: Lease) -> Verdict:
         """Execute an attempt that nobody else executes now.
 
-        Only one that somebody began can be settled already, or one of a run that was steered, or that was long under
-        way.
+        Only one that somebody began can be settled already, or one of a run that was steered, as far as is known here,
+        or that was long under way.
         """
         if not lease.is_first and await self._has_result(request):
             return Ack()
         may_be_settled = not lease.is_first or self._steering.is_steered(request.run)
-        may_be_settled = may_be_settled or is_late(request.at, self._clock.now())
+        may_be_settled = may_be_settled or not self._steering.is_current or is_late(request.at, self._clock.now())
         if may_be_settled and await self._is_settled(request):
             return Ack()
         try:

@@ -1,5 +1,6 @@
 """What an executor does with attempts of runs that people steered, on a bus in memory."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,17 +11,18 @@ from loopy.bus.client import Bus
 from loopy.bus.codec import record_message
 from loopy.bus.memory.connection import MemoryConnection
 from loopy.bus.memory.server import MemoryServer
-from loopy.bus.messages import Ack, Message, RetryAfter, Verdict
+from loopy.bus.messages import Ack, DeadLetter, Message, RetryAfter, Verdict
 from loopy.bus.plans import PlanStore
 from loopy.bus.steering import Steering
 from loopy.bus.subjects import Subjects
 from loopy.clock import SystemClock
 from loopy.compiler.plan import plan_hash
-from loopy.runs.records import AttemptRequested, Record, RunEnded, RunPaused, RunResumed
+from loopy.runs.records import AttemptRequested, Record, RunCancelled, RunEnded, RunPaused, RunResumed
 from loopy.sandboxes.installed import Providers
 from loopy_services.executor.execution import Execution
 from loopy_services.executor.service import Executor
 from tests.support.facts import Facts, plan, step, workflow
+from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 FLOW = workflow(step("a"))
@@ -28,19 +30,32 @@ PLAN = plan(FLOW)
 F = Facts(FLOW)
 
 
-async def handled(tmp_path: Path, *facts: Record) -> Verdict:
-    """What becomes of the first attempt of a step, which no executor began, when these facts are there before it."""
+async def handled(
+    tmp_path: Path, *facts: Record, unheard: tuple[Record, ...] = (), at: datetime = NOW, follows: bool = False
+) -> Verdict:
+    """What becomes of the first attempt of a step, which no executor began, when these facts are there before it.
+
+    The executor has heard of them all but for the `unheard`; it hears nothing more, unless it `follows`.
+    """
     bus = Bus(MemoryConnection(MemoryServer(), "test"), Subjects("unit"))
     await bus.provision()
     for fact in facts:
         await bus.publish_once(record_message(bus.subjects, fact))
     steering = Steering(bus)
     await steering.load()
+    for fact in unheard:
+        await bus.publish_once(record_message(bus.subjects, fact))
     execution = Execution(tmp_path, Runtimes(), Providers(tmp_path), rehearse=True)
     executor = Executor("x", bus, PlanStore(bus, PLAN), execution, SystemClock(), 3, steering)
-    requested = AttemptRequested(F.run, FLOW.name, "a", 1, plan_hash(PLAN), F.event, {}, 60.0, NOW)
+    requested = AttemptRequested(F.run, FLOW.name, "a", 1, plan_hash(PLAN), F.event, {}, 60.0, at)
     sent = record_message(bus.subjects, requested)
-    return await executor.handle(Message("ATTEMPT", sent.subject, sent.payload, {}, 1, NOW))
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(steering.follow()) if follows else None
+        await wait_until(lambda: steering.is_current is follows)
+        verdict = await executor.handle(Message("ATTEMPT", sent.subject, sent.payload, {}, 1, NOW))
+        if following is not None:
+            following.cancel()
+    return verdict
 
 
 async def test_an_attempt_of_a_paused_run_waits(tmp_path: Path) -> None:
@@ -58,6 +73,24 @@ async def test_an_attempt_of_an_epoch_that_is_past_is_not_executed_though_nobody
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Executor, "_execute", _refuse)
         assert await handled(tmp_path, F.started(), resumed) == Ack()
+
+
+async def test_an_executor_that_does_not_hear_of_the_server_looks_whether_a_run_was_cancelled(tmp_path: Path) -> None:
+    cancelled = RunCancelled(F.run, FLOW.name, NOW, "ann")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Executor, "_execute", _refuse)
+        assert await handled(tmp_path, F.started(), unheard=(cancelled,), at=SystemClock().now()) == Ack()
+
+
+async def test_an_executor_that_hears_of_the_server_begins_without_a_look(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Executor, "_execute", _begun)
+        patch.setattr(Executor, "_is_settled", _refuse)
+        assert await handled(tmp_path, F.started(), at=SystemClock().now(), follows=True) == DeadLetter("begun", "")
+
+
+async def _begun(*_: object) -> Verdict:
+    return DeadLetter("begun", "")
 
 
 async def _refuse(*_: object) -> Verdict:
