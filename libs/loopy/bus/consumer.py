@@ -145,10 +145,10 @@ class Consumption:
         tries = max(1, place.deliveries - self._waits.get(place.sequence, 0))
         taken = consumed(message, place, self._consumer.stream, deliveries=tries)
         held = self._in_hand[place.sequence] = _InHand(taken, taken, reply, now)
-        if self._extension is None:
-            self._look_later()
         if not self._stopping:
             self._workers.give(held)
+            if self._extension is None:
+                self._look_later()
 
     async def _process(self, held: _InHand) -> None:
         try:
@@ -234,10 +234,12 @@ class Consumption:
 
     async def _finish(self, grace_s: float) -> None:
         self._stopping = True
-        await self._pull.stop()
-        await self._workers.finish(grace_s)
-        if self._extension is not None:
-            self._extension.cancel()
+        try:
+            await self._pull.stop()
+            await self._workers.finish(grace_s)
+        finally:
+            if self._extension is not None:
+                self._extension.cancel()
         for held in list(self._in_hand.values()):
             self._answer(held, NAK)
         await self._connection.flush()
