@@ -60,6 +60,7 @@ SLOTS = Leaning(slots=1.0)
 SLOTS_OF_CANCELLED = Leaning(slots=1.0, steered=1.0, cancelling=0.5)
 SPENDING = Leaning(spend=1.0)
 SCHEDULED = Leaning(scheduled=1.0, replicas=2, storm={"crash": 0.01})
+OVERLAPPING = Leaning(scheduled=1.0, replicas=2, storm={"slow": 0.3})
 KEPT = Leaning(janitors=(2,), storm={"lost": 0.05, "stall": 0.003})
 PAUSED = Leaning(steered=1.0, cancelling=0.0, storm=_HEARD)
 CANCELLED = Leaning(steered=1.0, cancelling=0.6, storm={**_HEARD, "slow": 0.3})
@@ -208,7 +209,7 @@ MUTANTS = (
         "a scheduler does not see that a run is under way",
         schedules.schedules_fire_once,
         ((Marks, "under_way", faults.never),),
-        leaning=SCHEDULED,
+        leaning=OVERLAPPING,
     ),
     Mutant(
         "an event that comes again is taken for another",
