@@ -37,9 +37,9 @@ class Deletion(msgspec.Struct, frozen=True):
     kept: Kept
 
 
-def janitors_of(seed: int) -> int:
+def janitors_of(seed: int, numbers: tuple[int, ...]) -> int:
     """How many janitors there are in the simulation of a seed; drawn apart, so that all else stays as it was."""
-    return random.Random(f"janitors {seed}").choice([0, 1, 2])
+    return random.Random(f"janitors {seed}").choice(numbers)
 
 
 async def keep_house(world: "World", host: Host) -> None:

@@ -8,16 +8,15 @@ from loopy.bus.claims import CLAIM_HEADER, ValueLimits, mismatch, read_claim
 from loopy.bus.memory.stream import Kept, MemoryStream
 from loopy.bus.subjects import Subjects
 
-SHARE = 0.3
 # Nearly every record has more bytes than the first of these, few have more than the last.
 CLAIM_BYTES = (100, 250, 500)
 CHUNK_BYTES = 150
 
 
-def limits_of(seed: int) -> ValueLimits:
-    """How large a value may be that lies in its message, in the simulation of a seed."""
+def limits_of(seed: int, share: float) -> ValueLimits:
+    """How large a value may be that lies in its message, in the simulation of a seed: little, in this share of all."""
     rng = random.Random(f"large {seed}")
-    return ValueLimits(claim_bytes=rng.choice(CLAIM_BYTES)) if rng.random() < SHARE else ValueLimits()
+    return ValueLimits(claim_bytes=rng.choice(CLAIM_BYTES)) if rng.random() < share else ValueLimits()
 
 
 def whole(blobs: MemoryStream, subjects: Subjects, kept: Kept) -> Kept | None:

@@ -26,18 +26,19 @@ from loopy_services.scheduler.janitor import Janitor
 from loopy_services.scheduler.marks import Marks
 from tests.sim import attempts, faults, invariants, keeping, limits, schedules, steered
 from tests.sim.invariants import Invariant
+from tests.sim.leaning import UNBIASED, Leaning
 
 
 class Mutant(msgspec.Struct, frozen=True):
     """What is wrong, which functions are replaced by which to make it so, and the invariant that must notice.
 
-    `likely` are seeds that are tried first, since it took many to find one in which it matters.
+    `leaning` is what the worlds are like in which it matters: those in which it is looked for.
     """
 
     wrong: str
     noticed_by: Invariant
     changes: tuple[tuple[Any, str, Any], ...]
-    likely: tuple[int, ...] = ()
+    leaning: Leaning = UNBIASED
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
@@ -47,6 +48,22 @@ class Mutant(msgspec.Struct, frozen=True):
                 stack.enter_context(patch.object(owner, name, replacement))
             yield
 
+
+_HEARD = {"lost": 0.0, "stall": 0.0, "away_every_s": 0.0}  # nobody has an excuse for not having heard of something
+
+BUSY = Leaning(replicas=2, storm={"crash": 0.0, "late": 0.05})
+CRASHING = Leaning(storm={"crash": 0.02})
+STALE = Leaning(replicas=2, storm={"stale": 0.3})
+SLOW = Leaning(replicas=3, storm={"slow": 0.3})
+FAILING = Leaning(storm={"failing": 0.3})
+SLOTS = Leaning(slots=1.0)
+SLOTS_OF_CANCELLED = Leaning(slots=1.0, steered=1.0, cancelling=0.5)
+SPENDING = Leaning(spend=1.0)
+SCHEDULED = Leaning(scheduled=1.0, replicas=2, storm={"crash": 0.01})
+OVERLAPPING = Leaning(scheduled=1.0, replicas=2, storm={"slow": 0.3})
+KEPT = Leaning(janitors=(2,), storm={"lost": 0.05, "stall": 0.003})
+PAUSED = Leaning(steered=1.0, cancelling=0.0, storm=_HEARD)
+CANCELLED = Leaning(steered=1.0, cancelling=0.6, storm={**_HEARD, "slow": 0.3})
 
 MUTANTS = (
     Mutant("facts are stored again", invariants.stored_once, ((client, "publish_once", faults.stored_always),)),
@@ -59,7 +76,7 @@ MUTANTS = (
         "routes are recorded without regard to the cascade",
         invariants.the_right_runs_start,
         ((client, "publish_after", faults.stored_whatever_is_there),),
-        likely=(16,),
+        leaning=BUSY,
     ),
     Mutant(
         "a join takes any predecessor",
@@ -90,13 +107,13 @@ MUTANTS = (
         "a delivery is acknowledged before its events are stored",
         invariants.sensed_events_are_there,
         ((Sensing, "_sense", faults.acknowledged_first(Sensing._sense)),),
-        likely=(93,),
+        leaning=CRASHING,
     ),
     Mutant(
         "a journal is believed that a replica has not all of",
         invariants.every_run_comes_to_an_end,
         ((dispatcher_runs, "read_before", faults.read_whatever_is_there),),
-        likely=(21,),
+        leaning=STALE,
     ),
     Mutant(
         "an executor does not look whether an attempt is settled",
@@ -110,7 +127,7 @@ MUTANTS = (
         "a slow executor does not say that it is at work, and its lease keeps nobody off",
         attempts.agents_work_again_only_after_a_loss,
         ((consumer.Consumption, "_extend", lambda *_: None), (leases, "standing", faults.free)),
-        likely=(114,),
+        leaning=SLOW,
     ),
     Mutant(
         "failures are not recorded",
@@ -145,30 +162,31 @@ MUTANTS = (
             (dispatcher_runs, "decide", faults.decided_though_ended),
             (executor_core, "settling_facts", faults.results_alone),
         ),
-        likely=(117,),
+        leaning=FAILING,
     ),
     Mutant(
         "a slot has one holder more than it may have",
         limits.no_more_are_under_way_than_a_slot_allows,
         ((Slots, "_limit", lambda _, slot: slot.limit + 1),),
-        likely=(1,),
+        leaning=SLOTS,
     ),
     Mutant(
         "a run does not ask for slots",
         limits.runs_wait_for_their_slots,
         ((route, "slots_of", lambda *_: ()),),
+        leaning=SLOTS,
     ),
     Mutant(
         "nobody gives a slot back",
         invariants.every_run_comes_to_an_end,
         ((Slots, "leave", faults.nothing),),
-        likely=(1,),
+        leaning=SLOTS,
     ),
     Mutant(
         "a run that is over is let in",
         invariants.every_run_comes_to_an_end,
         ((Slots, "_is_over", faults.never),),
-        likely=(4,),
+        leaning=SLOTS_OF_CANCELLED,
     ),
     Mutant(
         "what an attempt cost is counted anew each time",
@@ -179,19 +197,19 @@ MUTANTS = (
         "limits of spend are not looked at",
         limits.nothing_begins_beyond_a_limit_of_spend,
         ((dispatcher_spending, "excess", lambda *_: None),),
-        likely=(12, 16),
+        leaning=SPENDING,
     ),
     Mutant(
         "a scheduler counts from its start",
         schedules.schedules_fire_once,
         ((Marks, "counts_from", faults.from_now_on),),
-        likely=(52,),
+        leaning=SCHEDULED,
     ),
     Mutant(
         "a scheduler does not see that a run is under way",
         schedules.schedules_fire_once,
         ((Marks, "under_way", faults.never),),
-        likely=(43,),
+        leaning=OVERLAPPING,
     ),
     Mutant(
         "an event that comes again is taken for another",
@@ -227,7 +245,7 @@ MUTANTS = (
         "what was long under way is trusted as if nothing had been deleted",
         attempts.agents_work_again_only_after_a_loss,
         ((executor_service, "is_late", faults.never_late), (dispatcher_runs, "is_late", faults.never_late)),
-        likely=(18,),
+        leaning=KEPT,
     ),
     Mutant(
         "the seal on what a result carries is not looked at",
@@ -248,13 +266,13 @@ MUTANTS = (
         "an executor does not hear what people have runs do",
         steered.nothing_begins_in_a_paused_run,
         ((Steering, "is_paused", lambda *_: False),),
-        likely=(18,),
+        leaning=PAUSED,
     ),
     Mutant(
         "a run that is cancelled goes on until its steps are done",
         steered.nobody_works_for_a_cancelled_run,
         ((Steering, "is_cancelled", lambda *_: False), (Executor, "_is_settled", faults.never)),
-        likely=(136,),
+        leaning=CANCELLED,
     ),
     Mutant(
         "a cancellation calls for nothing",
@@ -264,7 +282,7 @@ MUTANTS = (
             (decide, "evolve", faults.never_cancelled),
             (Steering, "is_cancelled", lambda *_: False),
         ),
-        likely=(364,),
+        leaning=CANCELLED,
     ),
     Mutant(
         "what is resumed is not asked for again",

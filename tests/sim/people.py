@@ -21,13 +21,14 @@ MOST_RESUMED = 4
 
 
 class People:
-    """Those who steer the runs of one simulation."""
+    """Those who steer the runs of one simulation; `cancelling` is how often who steers a run cancels it."""
 
-    def __init__(self, bus: Bus, plan: Plan, clock: Clock, rng: random.Random) -> None:
+    def __init__(self, bus: Bus, plan: Plan, clock: Clock, rng: random.Random, cancelling: float) -> None:
         self._bus = bus
         self._plan = plan
         self._clock = clock
         self._rng = rng
+        self._cancelling = cancelling
         self._left: set[str] = set()
 
     async def meddle(self) -> None:
@@ -59,7 +60,7 @@ class People:
 
     async def _steer(self, state: RunState, started: RunStarted) -> None:
         mood = self._rng.random()
-        if mood < 0.12:
+        if mood < self._cancelling:
             await self._write(RunCancelled(state.run, started.workflow, self._clock.now(), "ann", "not wanted"))
         elif state.failed is not None or (state.paused is not None and mood < 0.8):
             if state.epoch < MOST_RESUMED:

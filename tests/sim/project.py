@@ -20,6 +20,7 @@ from loopy.compiler.plan import (
     WebhookSource,
     Workflow,
 )
+from tests.sim.leaning import Leaning
 
 FIELDS: Fields = {"n": "int"}
 
@@ -40,13 +41,13 @@ class Project(msgspec.Struct, frozen=True):
     lasts_s: float
 
 
-def project_of(rng: random.Random) -> Project:
+def project_of(rng: random.Random, leaning: Leaning) -> Project:
     """A project: a workflow or two on `Begin`, one on the events that they emit, perhaps a schedule and a poll."""
     workflows = [_workflow(rng, "main", EventTrigger("Begin"), rng.randint(1, 5))]
     if rng.random() < 0.4:
         workflows.append(_workflow(rng, "other", EventTrigger("Begin"), rng.randint(1, 3)))
     workflows.append(_workflow(rng, "follow", EventTrigger("Follow"), rng.randint(1, 2)))
-    scheduled = rng.random() < 0.3
+    scheduled = rng.random() < leaning.scheduled
     if scheduled:
         workflows.append(_workflow(rng, "cron", _schedule(rng), rng.randint(1, 2)))
     sensors = {"hook": Sensor("hook", "sensors/s.py", WebhookSource("/hook"), ("Begin",))}
@@ -69,16 +70,16 @@ def project_of(rng: random.Random) -> Project:
     )
 
 
-def with_limits(project: Project, rng: random.Random) -> Project:
+def with_limits(project: Project, rng: random.Random, leaning: Leaning) -> Project:
     """The same project, with slots that its runs need in some simulations, and limits of spend in some."""
     plan, limits = project.plan, project.plan.limits
-    if rng.random() < 0.35:
+    if rng.random() < leaning.slots:
         shared = rng.choice(["deploys", ""])
         workflows = {name: _with_slots(rng, workflow, shared) for name, workflow in plan.workflows.items()}
         most = {name: rng.randint(1, 2) for name in workflows if rng.random() < 0.4}
         plan = msgspec.structs.replace(plan, workflows=workflows)
         limits = msgspec.structs.replace(limits, workflow_concurrency=most)
-    if rng.random() < 0.3:
+    if rng.random() < leaning.spend:
         limits = msgspec.structs.replace(
             limits,
             cascade_usd=rng.choice([None, 0.5, 1.5]),

@@ -1,6 +1,7 @@
 """What makes a simulation quick: no logs, and virtual time that passes in long strides."""
 
 import contextlib
+import gc
 import logging
 import random
 import secrets
@@ -22,8 +23,13 @@ EXPIRES_S = 20
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Without logs, and with consumers that look around less often: virtual time passes in long strides."""
+    """Without logs, and with consumers that look around less often: virtual time passes in long strides.
+
+    What is garbage is collected afterwards: it takes a tenth of the time, and ends generators at moments of its own.
+    """
     configuration = structlog.get_config()
+    collecting = gc.isenabled()
+    gc.disable()
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
@@ -41,6 +47,8 @@ def quietly() -> Iterator[None]:
     finally:
         structlog.configure(**configuration)
         logging.disable(logging.NOTSET)
+        if collecting:
+            gc.enable()
 
 
 def _ns(seconds: int) -> int:

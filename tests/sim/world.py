@@ -27,6 +27,7 @@ from tests.sim import large, roles
 from tests.sim.entries import Due, Entry, Loss
 from tests.sim.history import History
 from tests.sim.keeping import LATE, Deletion, all_is_archived, janitors_of, keep_house
+from tests.sim.leaning import UNBIASED, Leaning
 from tests.sim.loop import Stuck, run_virtually
 from tests.sim.people import People
 from tests.sim.process import NAMESPACE, SETTINGS, Process, Role
@@ -38,35 +39,33 @@ from tests.sim.weather import CALM, Storm
 START = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
 SETTLE_MOST_S = 900.0
 SETTLED_LOOKS = 3
-# In so many simulations people steer the runs.
-STEERED = 0.5
-# In so many strangers write into the journals of runs.
-LIED_TO = 0.2
 REPLICA_LAG_S = 0.5
 
 
 class World:
     """Everything in one simulation."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, leaning: Leaning) -> None:
         self.rng = random.Random(seed)
-        self.storm = Storm.of(self.rng)
-        self.project: Project = with_limits(project_of(self.rng), random.Random(f"limits {seed}"))
+        self.leaning = leaning
+        self.storm = leaning.weather(Storm.of(self.rng))
+        project = project_of(self.rng, leaning)
+        self.project: Project = with_limits(project, random.Random(f"limits {seed}"), leaning)
         self.clock = VirtualClock(START)
         self.server = MemoryServer(self.clock)
         self.server.lag = self._lag
         self.history = History(self.project.plan, Subjects(NAMESPACE), self.storm.skew_s)
         self.http = HttpServer(SETTINGS)
         people = random.Random(f"people {seed}")
-        self.steered = people.random() < STEERED
-        self.limits = large.limits_of(seed)
+        self.steered = people.random() < leaning.steered
+        self.limits = large.limits_of(seed, leaning.large)
         self.operator = Bus(MemoryConnection(self.server, "operator"), self.history.subjects, self.limits)
-        self.people = People(self.operator, self.project.plan, self.clock, people)
+        self.people = People(self.operator, self.project.plan, self.clock, people, leaning.cancelling)
         self.strangers = random.Random(f"strangers {seed}")
         self.stormy = True
         self.closing = False
         self.processes: list[Process] = []
-        self.janitors = janitors_of(seed)
+        self.janitors = janitors_of(seed, leaning.janitors)
         self.history.is_kept = bool(self.janitors)
 
     def lose(self, process: str, what: str) -> None:
@@ -85,7 +84,7 @@ class World:
         works = [self._offer(), self._forget(), self._outages()]
         if self.steered:
             works.append(self.people.meddle())
-        if self.strangers.random() < LIED_TO:
+        if self.strangers.random() < self.leaning.lied_to:
             works.append(Strangers(self.server, self.clock, self.strangers, self.history).meddle())
         outside = [asyncio.create_task(work) for work in works]
         await asyncio.sleep(self.project.lasts_s)
@@ -97,14 +96,17 @@ class World:
 
     def _staff(self) -> None:
         staff: list[tuple[str, int, Role]] = [
-            ("dispatcher", self.rng.randint(1, 2), lambda _, host: dispatch(host)),
-            ("executor", self.rng.randint(1, 3), roles.executing),
+            ("dispatcher", self._replicas(2), lambda _, host: dispatch(host)),
+            ("executor", self._replicas(3), roles.executing),
             ("ingress", 1, roles.taking_in),
         ]
         if self.project.plan.schedules or "poll" in self.project.plan.sensors:
-            staff.append(("scheduler", self.rng.randint(1, 2), roles.scheduling))
+            staff.append(("scheduler", self._replicas(2), roles.scheduling))
         staff.append(("janitor", self.janitors, keep_house))
         self.processes = [Process(self, f"{name}{n}", role) for name, count, role in staff for n in range(count)]
+
+    def _replicas(self, most: int) -> int:
+        return self.rng.randint(min(self.leaning.replicas, most), most)
 
     def _note(self, stream: MemoryStream, kept: Kept) -> None:
         entries = self.history.entries
@@ -216,11 +218,11 @@ class World:
         return not self.server.timers and not any(consumer.pending or consumer.ack_pending for consumer in durable)
 
 
-def simulate(seed: int) -> History:
-    """The simulation of a seed; the same one, whenever it is asked for."""
+def simulate(seed: int, leaning: Leaning = UNBIASED) -> History:
+    """The simulation of a seed; the same one, whenever it is asked for with the same leaning."""
     state = random.getstate()
     random.seed(seed)  # the jitter of retries is drawn from here, and names that nobody is to guess
-    world = World(seed)
+    world = World(seed, leaning)
     events.bind(world.project.plan.events)
     try:
         late = LATE if world.janitors else lateness.LATE

@@ -80,6 +80,7 @@ class Consumption:
         self._in_hand: dict[int, _InHand] = {}
         self._waits: dict[int, int] = {}
         self._stopping = False
+        self._extension: asyncio.TimerHandle | None = None
         self._workers = Workers(self._process)
         self._losses = Losses()
         name = consumer_name(subjects, consumer)
@@ -104,9 +105,9 @@ class Consumption:
                 self._check_alive()
                 self._check_use()
                 await self._pull.renew()
-                self._extend()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), min(TICK_S, self._consumer.ack_wait_s / 6))
+                    async with asyncio.timeout(TICK_S):
+                        await stopping.wait()
         except asyncio.CancelledError:
             grace_s = 0
             raise
@@ -146,6 +147,8 @@ class Consumption:
         held = self._in_hand[place.sequence] = _InHand(taken, taken, reply, now)
         if not self._stopping:
             self._workers.give(held)
+            if self._extension is None:
+                self._look_later()
 
     async def _process(self, held: _InHand) -> None:
         try:
@@ -211,6 +214,16 @@ class Consumption:
         self._in_hand.pop(held.message.sequence, None)
         self._connection.send(held.reply, answer)
 
+    def _look_later(self) -> None:
+        """Look after what is in hand a few times in the time that each message has; not while there is nothing."""
+        self._extension = asyncio.get_running_loop().call_later(self._consumer.ack_wait_s / 6, self._look_after)
+
+    def _look_after(self) -> None:
+        self._extension = None
+        if self._in_hand:
+            self._extend()
+            self._look_later()
+
     def _extend(self) -> None:
         """Tell the server of every message that has been worked on for a third of its time."""
         now = asyncio.get_running_loop().time()
@@ -221,8 +234,12 @@ class Consumption:
 
     async def _finish(self, grace_s: float) -> None:
         self._stopping = True
-        await self._pull.stop()
-        await self._workers.finish(grace_s)
+        try:
+            await self._pull.stop()
+            await self._workers.finish(grace_s)
+        finally:
+            if self._extension is not None:
+                self._extension.cancel()
         for held in list(self._in_hand.values()):
             self._answer(held, NAK)
         await self._connection.flush()

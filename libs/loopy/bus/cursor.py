@@ -94,7 +94,8 @@ class Cursor:
         """Wait a moment for a message; whether there is one."""
         self._arrived.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._arrived.wait(), TICK_S)
+            async with asyncio.timeout(TICK_S):
+                await self._arrived.wait()
         if self._waiting:
             return True
         self._connection.check_open()

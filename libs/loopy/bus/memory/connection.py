@@ -52,15 +52,11 @@ class MemorySubscription:
         self._receive = receive
         self._end = end
         self._under_way: deque[Arrived] = deque()
-        self._arrived: asyncio.Queue[Arrived] = asyncio.Queue()
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._unhandled = 0
-        self._worker = asyncio.create_task(self._work())
 
     def send(self, message: Arrived, takes_s: float) -> None:
         """Have a message arrive after so long, or when all before it have arrived."""
-        self._unhandled += 1
         self._quiet.clear()
         self._under_way.append(message)
         _after(takes_s, self._arrive)
@@ -68,7 +64,7 @@ class MemorySubscription:
     def break_off(self) -> None:
         """Receive nothing more, nor what is under way."""
         self._end()
-        self._worker.cancel()
+        self._under_way.clear()
         self._quiet.set()
 
     async def unsubscribe(self) -> None:
@@ -79,17 +75,13 @@ class MemorySubscription:
         """Receive nothing more than what the server has sent already."""
         self._end()
         await self._quiet.wait()
-        self._worker.cancel()
 
     def _arrive(self) -> None:
-        self._arrived.put_nowait(self._under_way.popleft())
-
-    async def _work(self) -> None:
-        while True:
-            self._receive(await self._arrived.get())
-            self._unhandled -= 1
-            if not self._unhandled:
-                self._quiet.set()
+        if not self._under_way:
+            return  # it was broken off meanwhile
+        self._receive(self._under_way.popleft())
+        if not self._under_way:
+            self._quiet.set()
 
 
 class MemoryConnection:

@@ -1,12 +1,13 @@
 """A stream in memory: what is stored, and the conditions on which something is."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from loopy.bus.memory.wildcards import matches, matches_any
+from loopy.bus.memory.wildcards import literals, matches, matches_any
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SCOPE = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -54,6 +55,7 @@ class MemoryStream:
         self.watchers: list[Callable[[Kept], None]] = []
         self.mourners: list[Callable[[Kept], None]] = []
         self._sequences: dict[str, list[int]] = {}
+        self._with_token: dict[tuple[int, str], set[str]] = {}  # the subjects that have a token in a place
         self._bytes = 0
 
     @property
@@ -74,7 +76,7 @@ class MemoryStream:
         self.last_sequence += 1
         kept = Kept(self.last_sequence, subject, payload, dict(headers), now)
         self.messages[kept.sequence] = kept
-        self._sequences.setdefault(subject, []).append(kept.sequence)
+        self._list(kept)
         self._bytes += len(payload)
         self._keep_newest(subject)
         for watcher in list(self.watchers):
@@ -107,6 +109,8 @@ class MemoryStream:
         sequences.remove(sequence)
         if not sequences:
             del self._sequences[kept.subject]
+            for place in literals(kept.subject):
+                self._with_token[place].discard(kept.subject)
 
     def purge(self, wanted: str = ">") -> None:
         """Forget every message that a filter selects."""
@@ -128,15 +132,28 @@ class MemoryStream:
         found = self.last_each([wanted], upto)
         return found[-1] if found else None
 
-    def _selected(self, wanted: tuple[str, ...]) -> list[str]:
-        if any("*" in one or ">" in one for one in wanted):
-            return [subject for subject in self._sequences if matches_any(wanted, subject)]
-        return [subject for subject in dict.fromkeys(wanted) if subject in self._sequences]
+    def _list(self, kept: Kept) -> None:
+        """Have a message found by its subject, and that by each of its tokens."""
+        if kept.subject not in self._sequences:
+            self._sequences[kept.subject] = []
+            for place in literals(kept.subject):
+                self._with_token.setdefault(place, set()).add(kept.subject)
+        self._sequences[kept.subject].append(kept.sequence)
+
+    def _selected(self, wanted: tuple[str, ...]) -> set[str]:
+        return {subject for one in wanted for subject in self._candidates(one) if matches(one, subject)}
+
+    def _candidates(self, wanted: str) -> Iterable[str]:
+        """Few subjects, among which are all that a filter selects."""
+        if wanted in self._sequences:
+            return (wanted,)
+        some = (self._with_token.get(place, ()) for place in literals(wanted))
+        return min(some, key=len, default=self._sequences.keys())
 
     def _newest(self, subject: str, upto: int | None) -> Kept | None:
         sequences = self._sequences[subject]
-        newest = sequences[-1] if upto is None else max((s for s in sequences if s <= upto), default=None)
-        return None if newest is None else self.messages[newest]
+        older = len(sequences) if upto is None else bisect_right(sequences, upto)
+        return self.messages[sequences[older - 1]] if older else None
 
     def _is_full(self, subject: str) -> bool:
         return 0 < int(self.config.get("max_msgs_per_subject", -1)) <= len(self._sequences.get(subject, ()))

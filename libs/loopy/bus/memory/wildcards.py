@@ -1,9 +1,8 @@
 """Which subjects a filter selects: `*` stands for one token, `>` for one or more at the end."""
 
-import re
 from functools import lru_cache
 
-_TOKENS = {"*": r"[^.]+", ">": r".+"}
+ONE, REST = "*", ">"
 
 
 def matches(wanted: str, subject: str) -> bool:
@@ -14,9 +13,19 @@ def matches(wanted: str, subject: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def matches_any(wanted: tuple[str, ...], subject: str) -> bool:
     """Whether one of the filters selects a subject."""
-    return _pattern(wanted).fullmatch(subject) is not None
+    tokens = subject.split(".")
+    return any(_selects(one.split("."), tokens) for one in wanted)
 
 
-@lru_cache(maxsize=4096)
-def _pattern(wanted: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(r"\.".join(_TOKENS.get(t, re.escape(t)) for t in one.split(".")) for one in wanted))
+def literals(wanted: str) -> list[tuple[int, str]]:
+    """The tokens that every subject has which a filter selects, each with its place."""
+    return [(place, token) for place, token in enumerate(wanted.split(".")) if token not in (ONE, REST)]
+
+
+def _selects(wanted: list[str], tokens: list[str]) -> bool:
+    if wanted[-1] == REST:
+        wanted = wanted[:-1]
+        tokens, rest = tokens[: len(wanted)], tokens[len(wanted) :]
+        if not rest:
+            return False
+    return len(wanted) == len(tokens) and all(want in (ONE, token) for want, token in zip(wanted, tokens, strict=True))
