@@ -45,7 +45,8 @@ imports: setup ## Check the import contracts of ARCHITECTURE.md
 	@$(BIN)/lint-imports --no-cache
 
 test: setup ## Run every test (a real nats-server, no network)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not alone and not cluster"
+	@$(BIN)/python -m pytest -m alone
 
 test-sim: setup ## Simulate crashes, losses and delays: SEEDS=2000 of them, or replay SEED=…
 	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),2000))

@@ -1,6 +1,7 @@
-"""What every test may ask for: a real NATS server (one a session), a namespace of its own, a bus on it."""
+"""What every test may ask for: a real NATS server (one a module), a namespace of its own, a bus on it."""
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -11,9 +12,18 @@ from tests.support.nats_server import NatsServer
 _namespaces = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two tests a core at once (`-n auto`): most wait more than they compute."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(scope="module")
 def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    """The session's server; a test that kills or stops a server makes one of its own."""
+    """The module's server; a test that kills or stops a server makes one of its own.
+
+    Not the session's: what a stream costs to create grows with the streams that a server has.
+    """
     server = NatsServer(tmp_path_factory.mktemp("nats"))
     server.start()
     yield server
@@ -22,7 +32,7 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
 
 @pytest.fixture
 def nats_url(nats_server: NatsServer) -> str:
-    """Where the session's server is."""
+    """Where the module's server is."""
     return nats_server.url
 
 

@@ -28,6 +28,7 @@ async def test_of_many_who_want_a_lease_one_has_it(bus: Bus, connect: Connect) -
     assert len([lease for lease in taken if lease is not None]) == 1
 
 
+@pytest.mark.alone
 async def test_a_lease_is_free_when_its_time_is_over_and_the_next_token_is_larger(bus: Bus) -> None:
     first = await leases(bus, "a").take("r", "fix", 0, 1)
     assert first is not None

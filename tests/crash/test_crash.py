@@ -26,6 +26,8 @@ from tests.crash.report import complaint, summary
 
 SEED = int(os.environ.get("LOOPY_CRASH_SEED", "11"))
 
+pytestmark = pytest.mark.alone
+
 Doctor = Callable[[Evidence], Evidence]
 
 

@@ -261,6 +261,7 @@ async def test_a_cancellation_and_a_completion_at_once_give_one_outcome(stage: S
         assert len(ends) == 1
 
 
+@pytest.mark.alone
 async def test_while_all_is_halted_no_attempt_begins_and_what_executes_ends(stage: Stage) -> None:
     run = await stage.trigger()
     await stage.has_begun("first")

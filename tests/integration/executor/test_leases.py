@@ -69,6 +69,7 @@ def has_begun(directory: Path, number: int) -> bool:
     return len(agents(directory)) >= number
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 async def test_what_a_lost_executor_had_is_taken_over_within_seconds(
     bus: Bus, nats_url: str, namespace: str, tmp_path: Path, how: signal.Signals
