@@ -34,20 +34,21 @@ def report(seed: int) -> Report:
 def sweep(seeds: int, first: int = 0) -> int:
     """Simulate so many seeds, from the first on; the exit code."""
     began = time.perf_counter()
+    reports: list[Report] = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        reports = list(pool.map(report, range(first, first + seeds), chunksize=PORTION))
-    failed = [each for each in reports if each.breaches]
-    for each in failed:
-        print(f"seed {each.seed} (replay it: make test-sim SEED={each.seed})")
-        for breach in each.breaches[:5]:
-            print(f"  {breach}")
+        for each in pool.map(report, range(first, first + seeds), chunksize=PORTION):
+            reports.append(each)
+            if each.breaches:
+                told = "".join(f"\n  {breach}" for breach in each.breaches[:5])
+                print(f"seed {each.seed} (replay it: make test-sim SEED={each.seed}){told}", flush=True)
     messages, executions, losses = (
         sum(getattr(each, field) for each in reports) for field in ("messages", "executions", "losses")
     )
+    failed = sum(bool(each.breaches) for each in reports)
     took_s = time.perf_counter() - began
     print(
         f"{seeds} simulations in {took_s:.0f} s: {messages:,} messages, {executions:,} executions, "
-        f"{losses:,} things that went wrong; {len(failed)} seeds breach an invariant"
+        f"{losses:,} things that went wrong; {failed} seeds breach an invariant"
     )
     return 1 if failed else 0
 
