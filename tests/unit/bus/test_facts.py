@@ -34,6 +34,12 @@ async def test_what_takes_a_results_place_is_that_attempts_failure() -> None:
     assert (failure.attempt, failure.epoch, failure.reason, failure.retryable) == (2, 0, "bad_record", True)
 
 
+async def test_a_result_whose_times_have_no_zone_is_that_attempts_failure() -> None:
+    naive = msgspec.json.encode(F.succeeded("a")).replace(b'Z"', b'"')
+    state = await read_with(Outgoing(Subjects("unit").result(F.run, "a", 0, 1), naive))
+    assert [result.reason for result in state.step("a").results if isinstance(result, AttemptFailed)] == ["bad_record"]
+
+
 async def test_a_result_in_anothers_place_is_the_failure_of_that_one_and_no_result_of_its_own() -> None:
     misplaced = msgspec.json.encode(F.succeeded("b"))
     state = await read_with(Outgoing(Subjects("unit").result(F.run, "a", 0, 1), misplaced))
