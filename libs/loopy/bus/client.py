@@ -210,6 +210,10 @@ class Bus:
         """The sequence of the stream's newest message, ever; 0 when it never had one."""
         return await self._reader.position(stream)
 
+    async def oldest(self, stream: Stream) -> int:
+        """The sequence of the oldest message that the stream still has; of an empty one, that which comes next."""
+        return await self._reader.oldest(stream)
+
     async def server_time(self, stream: Stream) -> datetime:
         """What the clock shows of the server that dates the stream's messages: ages are told by it, not by ours."""
         return await self._reader.server_time(stream)

@@ -1,7 +1,8 @@
 """The ledger of what attempts spent: one message an attempt, and sums of it that are kept current by following it.
 
 A sum of a day is kept from the start on; that of a cascade is read when it is first asked for, and kept until others
-were asked for more lately. `reach` waits until what one has written oneself is in them.
+were asked for more lately. `reach` waits until what one has written oneself is in them. A full ledger gives up its
+oldest: a cascade that goes on for longer than there is room for counts what is left of it.
 """
 
 import asyncio
@@ -104,7 +105,8 @@ class Ledger:
     async def spent(self, cascade: str, run: str, at: datetime, own: int) -> Spent:
         """What was spent in a cascade, in a run of it, and on this instant's day (or a later one, if that has begun).
 
-        `own` is the sequence of what is known to be stored of the cascade (0: nothing), so that no read overlooks it.
+        `own` is the sequence of what is known to be stored of the cascade (0: nothing), so that no read overlooks it,
+        unless the ledger was so full since then that it gave it up.
         """
         sums = await self._sums(cascade, own)
         date = max([day_of(at), *self._days])
@@ -127,7 +129,8 @@ class Ledger:
     async def _read(self, cascade: str, own: int) -> list[tuple[int, Entry]]:
         for _ in range(STALE_READS):
             found = await self._bus.last_each(SPENDING, [self._bus.subjects.spend_of_cascade(cascade)])
-            if not own or any(message.sequence >= own for message in found):
+            newest = found[-1].sequence if found else 0
+            if newest >= own or await self._bus.oldest(SPENDING) > own:
                 return [(message.sequence, entry) for message in found if (entry := _entry_of(message)) is not None]
             await asyncio.sleep(STALE_READ_PAUSE_S)
         raise BusError(f"what was spent in cascade {cascade} cannot be read, though it was stored at {own}")

@@ -12,8 +12,8 @@ from loopy.bus.codec import record_message
 from loopy.bus.messages import Outgoing
 from loopy.bus.plans import PlanStore
 from loopy.bus.seal import shared_sealer
-from loopy.bus.spending import Entry, Ledger
-from loopy.bus.streams import RUNS, SPENDING
+from loopy.bus.spending import Entry, Ledger, entry_message
+from loopy.bus.streams import RUNS, SPENDING, stream_config
 from loopy.clock import SystemClock
 from loopy.compiler.plan import Budget, Limits, Plan, Retry, Workflow
 from loopy.runs.cascade import Cascade, CascadeRun
@@ -199,3 +199,19 @@ async def test_sums_are_the_same_whether_they_were_followed_or_read(bus: Bus) ->
     assert (await late.spent("e2", "r", now, 0)).cascade == 0
     long_ago = await late.spent("e1", "r", now - timedelta(days=9), 0)
     assert (long_ago.date, long_ago.day) == (spent.date, 10**9)
+
+
+async def test_a_full_ledger_holds_nobody_up_and_gives_up_its_oldest(bus: Bus) -> None:
+    config = {**stream_config(bus.subjects, SPENDING), "max_bytes": 16_384}
+    await bus._connection.api(f"STREAM.UPDATE.{config['name']}", config)
+    costly = msgspec.structs.replace(Facts(CHAIN).succeeded("a"), usage=Usage(spend_usd=1.0))
+    for number in range(100):
+        result = msgspec.structs.replace(costly, attempt=number + 1)
+        await bus.hurried().publish_once(entry_message(bus, result, f"c{number}", datetime.now(UTC)))
+    assert 1 < await bus.oldest(SPENDING) < 100
+    sums = Ledger(bus)
+    await sums.load()
+    now = datetime.now(UTC)
+    assert (await sums.spent("c99", costly.run, now, 100)).cascade == 10**9
+    assert (await sums.spent("c0", costly.run, now, 1)).cascade == 0
+    assert (await sums.spent("c0", costly.run, now, 0)).day == (101 - await bus.oldest(SPENDING)) * 10**9
