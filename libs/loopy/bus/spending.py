@@ -64,11 +64,15 @@ def entry_message(bus: Bus, result: AttemptSucceeded | AttemptFailed, cascade: s
 
 
 class Ledger:
-    """What was spent: on the last days, and in the cascades that are asked about."""
+    """What was spent: on the last days, and in the cascades that are asked about.
+
+    Which day it is, the server's clock says: no entry counts toward a day that is yet to come.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._days: dict[str, int] = {}
+        self._today = ""
         self._cascades: OrderedDict[str, _Sums] = OrderedDict()
         self._position = 0
         self._moved = asyncio.Condition()
@@ -78,19 +82,20 @@ class Ledger:
         """Learn what was spent today and yesterday, by the server's clock; from then on `follow` keeps it current."""
         self._position = await self._bus.position(SPENDING)
         today = await self._bus.server_time(SPENDING)
+        self._today = day_of(today)
         dates = [day_of(today - timedelta(days=days)) for days in range(DAYS)]
         async for message in self._bus.read(SPENDING, [self._bus.subjects.spend_on(date) for date in dates]):
             entry = _entry_of(message)
             if entry is not None and message.sequence <= self._position:
-                self._add_to_day(entry)
+                self._add_to_day(entry, day_of(message.time))
 
     async def follow(self) -> None:
         """Learn what is spent from now on; returns only when cancelled."""
         everything = [self._bus.subjects.under("spend", ">")]
         async for message in self._bus.read(SPENDING, everything, after=self._position, follow=True):
-            entry = _entry_of(message)
+            entry, self._today = _entry_of(message), day_of(message.time)
             if entry is not None:
-                self._add_to_day(entry)
+                self._add_to_day(entry, self._today)
                 if entry.cascade in self._cascades:
                     self._cascades[entry.cascade].add(message.sequence, entry)
             async with self._moved:
@@ -109,7 +114,7 @@ class Ledger:
         unless the ledger was so full since then that it gave it up.
         """
         sums = await self._sums(cascade, own)
-        date = max([day_of(at), *self._days])
+        date = max(day_of(at), self._today)
         return Spent(sum(sums.runs.values()), sums.runs.get(run, 0), self._days.get(date, 0), date)
 
     async def _sums(self, cascade: str, own: int) -> _Sums:
@@ -135,8 +140,9 @@ class Ledger:
             await asyncio.sleep(STALE_READ_PAUSE_S)
         raise BusError(f"what was spent in cascade {cascade} cannot be read, though it was stored at {own}")
 
-    def _add_to_day(self, entry: Entry) -> None:
-        self._days[entry.date] = self._days.get(entry.date, 0) + billionths(entry.usd)
+    def _add_to_day(self, entry: Entry, stored_on: str) -> None:
+        date = min(entry.date, stored_on)
+        self._days[date] = self._days.get(date, 0) + billionths(entry.usd)
         while len(self._days) > DAYS:
             del self._days[min(self._days)]
 

@@ -1,5 +1,6 @@
 """Limits of spend on a real bus: an attempt counts once, whoever executed it, and stops what comes after it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from loopy.runs.cascade import Cascade, CascadeRun
 from loopy.runs.decide import decide
 from loopy.runs.ids import run_id
 from loopy.runs.records import AttemptRequested, AttemptSucceeded, Event, RunResumed, Usage
+from loopy.runs.spending import day_of
 from loopy.runs.state import RunState
 from loopy_services.dispatcher.performing import Performer
 from loopy_services.dispatcher.service import serve
@@ -199,6 +201,21 @@ async def test_sums_are_the_same_whether_they_were_followed_or_read(bus: Bus) ->
     assert (await late.spent("e2", "r", now, 0)).cascade == 0
     long_ago = await late.spent("e1", "r", now - timedelta(days=9), 0)
     assert (long_ago.date, long_ago.day) == (spent.date, 10**9)
+
+
+async def test_no_entry_counts_toward_a_day_that_is_yet_to_come(bus: Bus) -> None:
+    sums, now = Ledger(bus), datetime.now(UTC)
+    await sums.load()
+    following = asyncio.create_task(sums.follow())
+    for number, date in enumerate(("9999-12-31", "9998-12-31", day_of(now), "9997-12-31")):
+        entry = Entry("e1", "w", "r", 1.0, date)
+        stored = await bus.publish_once(
+            Outgoing(bus.subjects.spend("e1", date, "r", "a", 0, number), msgspec.json.encode(entry))
+        )
+    await sums.reach(stored.sequence)
+    following.cancel()
+    spent = await sums.spent("e1", "r", now, stored.sequence)
+    assert (spent.day, spent.date) == (4 * 10**9, day_of(now))
 
 
 async def test_a_full_ledger_holds_nobody_up_and_gives_up_its_oldest(bus: Bus) -> None:
