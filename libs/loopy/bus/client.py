@@ -230,7 +230,8 @@ class Bus:
         """
 
         async def bury(dead: DeadMessage) -> None:
-            await publish_once(self._connection, dead_message(self.subjects, dead, self.max_payload))
+            letter = dead_message(self.subjects, dead, self.max_payload)
+            await publish_once(self._connection, letter, wait_for_room=False)  # others need the place that it has here
             self.set_aside[consumer.name, dead.reason] += 1
 
         given = self._blobs.redeeming(handler)
