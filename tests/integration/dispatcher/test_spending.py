@@ -35,7 +35,7 @@ from tests.support.engine import (
     serving,
     success,
 )
-from tests.support.facts import NOW, Facts, emitted, event, plan, step, workflow
+from tests.support.facts import NOW, WORK, Facts, emitted, event, plan, step, workflow
 
 CHAIN = workflow(step("a"), step("b", "a"), step("c", "b"))
 
@@ -84,7 +84,7 @@ async def test_a_cascade_that_has_spent_its_limit_goes_no_further_and_another_do
 
 
 async def test_a_limit_counts_what_other_runs_of_the_cascade_spent(bus: Bus) -> None:
-    of = project(workflow(step("a")), workflow(step("z"), name="next", on="WorkItem"), cascade_usd=1.0)
+    of = project(workflow(step("a", emits=WORK)), workflow(step("z"), name="next", on="WorkItem"), cascade_usd=1.0)
     async with serving(serve, bus, of), executing(bus, {"a": costing(1.5, success([emitted("WorkItem", n=1)]))}):
         cascade = await done(bus, event("e1"))
     [first, second] = cascade.runs
@@ -209,12 +209,12 @@ async def test_no_entry_counts_toward_a_day_that_is_yet_to_come(bus: Bus) -> Non
     following = asyncio.create_task(sums.follow())
     for number, date in enumerate(("9999-12-31", "9998-12-31", day_of(now), "9997-12-31")):
         entry = Entry("e1", "w", "r", 1.0, date)
-        stored = await bus.publish_once(
-            Outgoing(bus.subjects.spend("e1", date, "r", "a", 0, number), msgspec.json.encode(entry))
-        )
-    await sums.reach(stored.sequence)
+        subject = bus.subjects.spend("e1", date, "r", "a", 0, number)
+        await bus.publish_once(Outgoing(subject, msgspec.json.encode(entry)))
+    newest = await bus.position(SPENDING)
+    await sums.reach(newest)
     following.cancel()
-    spent = await sums.spent("e1", "r", now, stored.sequence)
+    spent = await sums.spent("e1", "r", now, newest)
     assert (spent.day, spent.date) == (4 * 10**9, day_of(now))
 
 
