@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from loopy.bus import writing
+from loopy.bus import consumer, writing
 from loopy.bus.client import Bus
 from loopy.bus.collapse import IN_A_ROW
 from loopy.bus.deadletters import SetAside, Unsettled, drop_dead, find_dead, list_dead, replay_dead, with_original
 from loopy.bus.errors import EverythingFails
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, Verdict
-from loopy.bus.streams import CONSUMERS, DISPATCHER_EVENTS, EVENTS, Consumer, executor_consumer
+from loopy.bus.streams import CONSUMERS, DEAD, DISPATCHER_EVENTS, EVENTS, Consumer, executor_consumer, stream_config
 from loopy.bus.undecodable import Undecodable
 from tests.contract.test_consuming import consuming, settled
 from tests.support.waiting import wait_until
@@ -163,6 +163,30 @@ async def test_poison_among_good_messages_stops_nothing(bus: Bus) -> None:
     async with consuming(bus, handler, consumer=DISPATCHER_EVENTS):
         await settled(bus, DISPATCHER_EVENTS)
     assert (len(good), len(await list_dead(bus))) == (2 * IN_A_ROW, 4 * IN_A_ROW)
+
+
+async def test_poison_that_cannot_be_set_aside_for_want_of_room_stops_nothing(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "UNSETTLED_RETRY_S", 0.2)
+    config = stream_config(bus.subjects, DEAD)
+    await bus._connection.api(f"STREAM.UPDATE.{config['name']}", {**config, "max_bytes": 1})
+    good: list[str] = []
+
+    async def handler(message: Message) -> Verdict:
+        if message.payload == b"poison":
+            return DeadLetter("wrong_type", "poison")
+        good.append(message.subject)
+        return Ack()
+
+    for number in range(4):
+        await bus.publish_once(Outgoing(bus.subjects.event("A", str(number)), b"good" if number == 3 else b"poison"))
+    async with consuming(bus, handler, consumer=DISPATCHER_EVENTS, in_flight=2):
+        await wait_until(lambda: asyncio.sleep(0, bool(good)))
+        assert await list_dead(bus) == []
+        await bus._connection.api(f"STREAM.UPDATE.{config['name']}", config)
+        await settled(bus, DISPATCHER_EVENTS)
+    assert len(await list_dead(bus)) == 3
 
 
 async def test_what_nobody_can_read_stops_nothing_however_much_there_is(bus: Bus) -> None:

@@ -39,7 +39,7 @@ def test_a_seal_is_over_all_that_is_carried() -> None:
     genuine = success(sealer.sealed(requested(inputs={"a": {"n": 1}})))
     assert genuine.carried is not None
     assert sealer.is_genuine(genuine)
-    for changes in ({"plan": "p2"}, {"inputs": {"a": {"n": 2}}}, {"seal": ""}, {"seal": "0" * 24}):
+    for changes in ({"plan": "p2"}, {"inputs": {"a": {"n": 2}}}, {"seal": ""}, {"seal": "0" * 24}, {"seal": "µ"}):
         forged = msgspec.structs.replace(genuine.carried, **changes)
         assert not sealer.is_genuine(msgspec.structs.replace(genuine, carried=forged))
     assert not Sealer(b"another").is_genuine(genuine)

@@ -54,6 +54,14 @@ async def test_what_is_done_from_then_on_is_known_soon(bus: Bus, connect: Connec
         assert steering.is_steered(ONE.run)
 
 
+async def test_a_pause_that_comes_after_its_epoch_pauses_nothing(bus: Bus) -> None:
+    await publish(bus, ONE.resumed(1), ONE.paused(0), TWO.paused(0), TWO.resumed(1), TWO.paused(1))
+    steering = Steering(bus)
+    await steering.load()
+    assert not steering.is_paused(ONE.run)
+    assert steering.is_paused(TWO.run)
+
+
 async def test_nonsense_among_the_facts_is_passed_over(bus: Bus) -> None:
     await bus.publish_once(Outgoing(bus.subjects.pause("r", 0), b"nonsense"))
     await publish(bus, ONE.paused())

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from hypothesis import strategies as st
 
-from loopy.compiler.plan import Retry, Step, Workflow
+from loopy.compiler.plan import Emission, Retry, Step, Workflow
 from loopy.runs.decide import decide, retry
 from loopy.runs.effects import (
     Effect,
@@ -50,7 +50,7 @@ def worlds(draw: st.DrawFn) -> World:
         after = draw(st.lists(st.sampled_from(before), min_size=1, max_size=3, unique=True)) if before else []
         name = f"s{index}"
         when = f"event.{name} == true" if draw(st.booleans()) else None
-        steps.append(step(name, *after, when=when, retry=Retry(draw(st.integers(1, 3)))))
+        steps.append(step(name, *after, when=when, retry=Retry(draw(st.integers(1, 3))), emits=(Emission("E", 2),)))
     kinds: st.SearchStrategy[Behaviour] = st.sampled_from(["succeeds", "succeeds", "fails", "fails_for_good"])
     return World(
         workflow(*steps),

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loopy.compiler.plan import CronTrigger, EventTrigger, Limits, Plan, Step, Workflow
+from loopy.compiler.plan import CronTrigger, Emission, EventTrigger, Limits, Plan, Step, Workflow
 from loopy.runs.ids import run_id
 from loopy.runs.records import (
     AttemptFailed,
@@ -28,6 +28,10 @@ PLAN = "0123456789abcdef"
 def at(seconds: float) -> datetime:
     """An instant, by the seconds since the tests' beginning of time."""
     return NOW + timedelta(seconds=seconds)
+
+
+# What a step in a test may emit, where it emits anything.
+WORK = (Emission("WorkItem", 10), Emission("Note"))
 
 
 def step(name: str, *after: str, **declared: Any) -> Step:

@@ -6,7 +6,6 @@ not fit into a message is compressed; where that is not enough, the largest payl
 
 import gzip
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from loopy.bus.messages import Message, Outgoing
 from loopy.bus.streams import ARCHIVES, RUNS
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable
+from loopy.runs.records import Instant
 
 VERSION = 1
 ENCODING = "Content-Encoding"
@@ -35,7 +35,7 @@ class Archive(msgspec.Struct, frozen=True):
 
     run: str
     end: int
-    at: datetime
+    at: Instant
     facts: tuple[Message, ...]
     left_out: int = 0
 
@@ -60,7 +60,7 @@ class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
     subject: str
     sequence: int
-    time: datetime
+    time: Instant
     headers: dict[str, str] = {}
     payload: msgspec.Raw = msgspec.Raw(b"")
     base64: bytes = b""

@@ -219,6 +219,10 @@ class Bus:
         """The sequence of the stream's newest message, ever; 0 when it never had one."""
         return await self._reader.position(stream)
 
+    async def oldest(self, stream: Stream) -> int:
+        """The sequence of the oldest message that the stream still has; of an empty one, that which comes next."""
+        return await self._reader.oldest(stream)
+
     async def server_time(self, stream: Stream) -> datetime:
         """What the clock shows of the server that dates the stream's messages: ages are told by it, not by ours."""
         return await self._reader.server_time(stream)
@@ -250,7 +254,8 @@ class Bus:
         await self._bury(DeadMessage.of(message, why, datetime.now(UTC)), NOBODY)
 
     async def _bury(self, dead: DeadMessage, consumer: str) -> None:
-        await publish_once(self._connection, dead_message(self.subjects, dead, self.max_payload))
+        letter = dead_message(self.subjects, dead, self.max_payload)
+        await publish_once(self._connection, letter, wait_for_room=False)  # others need the place that it has here
         self.set_aside[consumer, dead.reason] += 1
 
     async def _claimed_if_large(self, message: Outgoing) -> Outgoing:

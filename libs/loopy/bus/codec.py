@@ -4,7 +4,7 @@ Reading raises `Undecodable` and nothing else, whatever a stranger may have publ
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import assert_never
 
 import msgspec
@@ -21,6 +21,7 @@ from loopy.runs.records import (
     AttemptRequested,
     AttemptSucceeded,
     EventRouted,
+    Instant,
     Record,
     RunAdmitted,
     RunCancelled,
@@ -37,8 +38,8 @@ class Firing(msgspec.Struct, frozen=True):
     """A due schedule or poll. `schedule` is the workflow or sensor; `last_run` what its event will say of the last."""
 
     schedule: str
-    scheduled_at: datetime
-    last_run: datetime | None
+    scheduled_at: Instant
+    last_run: Instant | None
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -50,7 +51,7 @@ class Delivery(msgspec.Struct, frozen=True):
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
-    at: datetime
+    at: Instant
 
 
 class FailedDelivery(msgspec.Struct, frozen=True):
@@ -60,7 +61,7 @@ class FailedDelivery(msgspec.Struct, frozen=True):
     id: str
     error: str
     trace: str
-    at: datetime
+    at: Instant
 
 
 class _DeliveryHead(msgspec.Struct):
@@ -71,7 +72,7 @@ class _DeliveryHead(msgspec.Struct):
     path: str
     query: dict[str, str]
     headers: dict[str, str]
-    at: datetime
+    at: Instant
 
 
 DELIVERY_HEADER = "Loopy-Delivery"
@@ -149,10 +150,7 @@ def poll_done_message(subjects: Subjects, firing: Firing) -> Outgoing:
 
 def read_firing(message: Message) -> Firing:
     """The firing of a message. Undecodable."""
-    firing = _decode_firing(message.payload)
-    if firing.scheduled_at.tzinfo is None or (firing.last_run is not None and firing.last_run.tzinfo is None):
-        raise Undecodable("bad_firing", "its times must have a time zone")
-    return firing
+    return _decode_firing(message.payload)
 
 
 def delivery_message(subjects: Subjects, delivery: Delivery) -> Outgoing:

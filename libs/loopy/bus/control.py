@@ -16,6 +16,7 @@ from loopy.bus.following import Following
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.streams import CONTROL
 from loopy.bus.undecodable import Undecodable, decoder
+from loopy.runs.records import Instant
 
 TRIES = 100
 AGAIN_S = 0.02
@@ -27,7 +28,7 @@ CHANGES: tuple[Change, ...] = ("halt", "resume", "close", "open")
 class ControlSet(msgspec.Struct, frozen=True, omit_defaults=True):
     """Somebody had it so: `halted`, no attempt begins; `closed`, no event starts a run. `workflow` None: everything."""
 
-    at: datetime
+    at: Instant
     by: str
     why: str = ""
     workflow: str | None = None

@@ -10,6 +10,7 @@ from loopy.bus.jsonheader import json_header, read_json_header
 from loopy.bus.messages import DeadLetter, Message, Outgoing
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import decoder
+from loopy.runs.records import Instant
 
 DEAD_HEADER = "Loopy-Dead-Letter"
 REASON_HEADER = "Loopy-Reason"
@@ -31,11 +32,11 @@ class DeadMessage(msgspec.Struct, frozen=True):
     sequence: int
     reason: str
     detail: str
-    at: datetime
+    at: Instant
     headers: dict[str, str]
     payload: bytes
     stored_as: int
-    stored_at: datetime
+    stored_at: Instant
     truncated: bool = False
 
     @property
@@ -68,10 +69,10 @@ class _Head(msgspec.Struct):
     sequence: int
     reason: str
     detail: str
-    at: datetime
+    at: Instant
     headers: dict[str, str]
     stored_as: int
-    stored_at: datetime
+    stored_at: Instant
     truncated: bool
 
 

@@ -21,6 +21,7 @@ from loopy.bus.messages import Message, Outgoing
 from loopy.bus.replaying import may_be_replayed, replay_message
 from loopy.bus.streams import DEAD, STREAMS
 from loopy.bus.undecodable import Undecodable, decoder
+from loopy.runs.records import Instant
 
 Fate: TypeAlias = Literal["replayed", "dropped"]
 _ID = re.compile(r"([A-Z]+)-([0-9]{1,19})")
@@ -31,7 +32,7 @@ class Settlement(msgspec.Struct, frozen=True):
 
     fate: Fate
     by: str
-    at: datetime
+    at: Instant
 
 
 class SetAside(msgspec.Struct, frozen=True):

@@ -63,6 +63,10 @@ class Reader:
         """The sequence of the stream's newest message, ever; 0 when it never had one."""
         return int((await self._info(stream))["state"]["last_seq"])
 
+    async def oldest(self, stream: Stream) -> int:
+        """The sequence of the oldest message that the stream still has; of an empty one, that which comes next."""
+        return int((await self._info(stream))["state"]["first_seq"])
+
     async def server_time(self, stream: Stream) -> datetime:
         """What the clock shows of the server that dates the stream's messages."""
         return datetime.fromisoformat((await self._info(stream))["ts"])

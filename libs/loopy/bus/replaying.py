@@ -32,13 +32,16 @@ def may_be_replayed(subjects: Subjects, dead: DeadMessage) -> bool:
 
 def replay_message(subjects: Subjects, dead: DeadMessage) -> Outgoing:
     """The message that puts a dead letter back."""
-    headers = {name: value for name, value in dead.headers.items() if not name.lower().startswith(_OF_THE_SERVER)}
+    headers = _without_the_servers(dead.headers)
     headers |= {SEQUENCE_HEADER: str(dead.stored_as), TIME_HEADER: dead.stored_at.astimezone(UTC).isoformat()}
     return Outgoing(subjects.replay(dead.subject, dead.sequence), dead.payload, headers)
 
 
 def original_of(subjects: Subjects, message: Message) -> Message:
-    """The message that a handler is to be given: of one that was put back, the original. Undecodable."""
+    """The message that a handler is to be given: of one that was put back, the original. Undecodable.
+
+    On what condition it was put back says nothing of the original, which may not have been the first on its subject.
+    """
     if not message.subject.startswith(subjects.under("replay", "")):
         return message
     sequence, time = message.headers.get(SEQUENCE_HEADER, ""), message.headers.get(TIME_HEADER, "")
@@ -48,12 +51,16 @@ def original_of(subjects: Subjects, message: Message) -> Message:
         stream=message.stream,
         subject=subjects.replayed(message.subject),
         payload=message.payload,
-        headers={name: value for name, value in message.headers.items() if name not in _OWN},
+        headers={name: value for name, value in _without_the_servers(message.headers).items() if name not in _OWN},
         sequence=int(sequence),
         time=_instant(time),
         deliveries=message.deliveries,
         replay=message.sequence,
     )
+
+
+def _without_the_servers(headers: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if not name.lower().startswith(_OF_THE_SERVER)}
 
 
 def _instant(text: str) -> datetime:

@@ -44,7 +44,7 @@ class Sealer:
             return False
         body = _encode(msgspec.structs.replace(success.carried, seal=""))
         whose = (success.run, success.workflow, success.step, success.epoch, success.attempt)
-        return hmac.compare_digest(self._seal(whose, body), success.carried.seal)
+        return hmac.compare_digest(self._seal(whose, body).encode(), success.carried.seal.encode())
 
     def _seal(self, whose: tuple[str, str, str, int, int], body: bytes) -> str:
         digest = hashlib.blake2b(_encode(whose), key=self._key, digest_size=SEAL_BYTES)

@@ -1,7 +1,8 @@
 """The ledger of what attempts spent: one message an attempt, and sums of it that are kept current by following it.
 
 A sum of a day is kept from the start on; that of a cascade is read when it is first asked for, and kept until others
-were asked for more lately. `reach` waits until what one has written oneself is in them.
+were asked for more lately. `reach` waits until what one has written oneself is in them. A full ledger gives up its
+oldest: a cascade that goes on for longer than there is room for counts what is left of it.
 """
 
 import asyncio
@@ -71,11 +72,15 @@ def entry_message(bus: Bus, result: AttemptSucceeded | AttemptFailed, cascade: s
 
 
 class Ledger:
-    """What was spent: on the last days, and in the cascades that are asked about."""
+    """What was spent: on the last days, and in the cascades that are asked about.
+
+    Which day it is, the server's clock says: no entry counts toward a day that is yet to come.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._days: dict[str, int] = {}
+        self._today = ""
         self._cascades: OrderedDict[str, _Sums] = OrderedDict()
         self._position = 0
         self._moved = asyncio.Condition()
@@ -85,19 +90,20 @@ class Ledger:
         """Learn what was spent today and yesterday, by the server's clock; from then on `follow` keeps it current."""
         self._position = await self._bus.position(SPENDING)
         today = await self._bus.server_time(SPENDING)
+        self._today = day_of(today)
         dates = [day_of(today - timedelta(days=days)) for days in range(DAYS)]
         async for message in self._bus.read(SPENDING, [self._bus.subjects.spend_on(date) for date in dates]):
             entry = self._entry(message)
             if entry is not None and message.sequence <= self._position:
-                self._add_to_day(entry)
+                self._add_to_day(entry, day_of(message.time))
 
     async def follow(self) -> None:
         """Learn what is spent from now on; returns only when cancelled."""
         everything = [self._bus.subjects.under("spend", ">")]
         async for message in self._bus.read(SPENDING, everything, after=self._position, follow=True):
-            entry = self._entry(message)
+            entry, self._today = self._entry(message), day_of(message.time)
             if entry is not None:
-                self._add_to_day(entry)
+                self._add_to_day(entry, self._today)
                 if entry.cascade in self._cascades:
                     self._cascades[entry.cascade].add(message.sequence, entry)
             async with self._moved:
@@ -112,10 +118,11 @@ class Ledger:
     async def spent(self, cascade: str, run: str, at: datetime, own: int) -> Spent:
         """What was spent in a cascade, in a run of it, and on this instant's day (or a later one, if that has begun).
 
-        `own` is the sequence of what is known to be stored of the cascade (0: nothing), so that no read overlooks it.
+        `own` is the sequence of what is known to be stored of the cascade (0: nothing), so that no read overlooks it,
+        unless the ledger was so full since then that it gave it up.
         """
         sums = await self._sums(cascade, own)
-        date = max([day_of(at), *self._days])
+        date = max(day_of(at), self._today)
         return Spent(sum(sums.runs.values()), sums.runs.get(run, 0), self._days.get(date, 0), date)
 
     async def _sums(self, cascade: str, own: int) -> _Sums:
@@ -135,13 +142,15 @@ class Ledger:
     async def _read(self, cascade: str, own: int) -> list[tuple[int, Entry]]:
         for _ in range(STALE_READS):
             found = await self._bus.last_each(SPENDING, [self._bus.subjects.spend_of_cascade(cascade)])
-            if not own or any(message.sequence >= own for message in found):
+            newest = found[-1].sequence if found else 0
+            if newest >= own or await self._bus.oldest(SPENDING) > own:
                 return [(message.sequence, entry) for message in found if (entry := self._entry(message)) is not None]
             await asyncio.sleep(STALE_READ_PAUSE_S)
         raise BusError(f"what was spent in cascade {cascade} cannot be read, though it was stored at {own}")
 
-    def _add_to_day(self, entry: Entry) -> None:
-        self._days[entry.date] = self._days.get(entry.date, 0) + billionths(entry.usd)
+    def _add_to_day(self, entry: Entry, stored_on: str) -> None:
+        date = min(entry.date, stored_on)
+        self._days[date] = self._days.get(date, 0) + billionths(entry.usd)
         while len(self._days) > DAYS:
             del self._days[min(self._days)]
 

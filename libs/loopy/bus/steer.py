@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from loopy.bus.client import Bus, BusError
-from loopy.bus.codec import read_plan, record_message
+from loopy.bus.codec import read_plan, record_message, record_subject
 from loopy.bus.journal import find_run, read_before
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.places import Placed, publish_record
@@ -47,7 +47,9 @@ async def steer_run(bus: Bus, run: str, asked: Asked, now: datetime) -> SteerRes
         message = record_message(bus.subjects, record)
         placed = await publish_record(bus, record)
         if placed.first or _is_ours(placed, message):
-            return await _judged(bus, plan, run, asked, record, message, placed)
+            judged = await _judged(bus, plan, run, asked, record, message, placed)
+            if judged is not None:
+                return judged
         await asyncio.sleep(AGAIN_S)
     raise BusError(f"run {run} was steered by others each time that it was tried; see `loopy runs show {run}`")
 
@@ -70,8 +72,13 @@ def _is_ours(placed: Placed, message: Outgoing) -> bool:
 
 async def _judged(
     bus: Bus, plan: Plan | None, run: str, asked: Asked, record: Steered, message: Outgoing, placed: Placed
-) -> SteerResult:
-    """What the record is worth, given all that was stored before it."""
+) -> SteerResult | None:
+    """What the record is worth, given all that was stored before it.
+
+    None when it would be another record by then: one of an epoch that was over, of which our read did not know.
+    """
     place = Message(RUNS.name, message.subject, message.payload, {}, placed.sequence, record.at)
     too_late = steer(plan, await read_before(bus, run, place), asked, record.at)
-    return SteerResult(run, refused=too_late) if isinstance(too_late, Refused) else SteerResult(run, record)
+    if isinstance(too_late, Refused):
+        return SteerResult(run, refused=too_late)
+    return SteerResult(run, record) if record_subject(bus.subjects, too_late, "") == message.subject else None

@@ -23,7 +23,8 @@ MOST_CANCELLED = 10_000
 class Steering:
     """The runs that were steered: which of them are paused now, which were ever resumed, which were cancelled.
 
-    `control` is what holds for everything, or for a workflow.
+    A pause that was stored only after its epoch was over pauses nothing, as in the journal. `control` is what holds for
+    everything, or for a workflow.
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -31,7 +32,7 @@ class Steering:
         self._subjects = bus.subjects
         self._following = Following(bus, RUNS, [bus.subjects.every(kind) for kind in KINDS], self._see)
         self._paused: set[str] = set()
-        self._resumed: set[str] = set()
+        self._resumed: dict[str, int] = {}  # the newest epoch of each
         self._cancelled: OrderedDict[str, None] = OrderedDict()
 
     async def load(self) -> None:
@@ -67,11 +68,11 @@ class Steering:
         except Undecodable:
             return
         match record:
-            case RunPaused(run=run):
+            case RunPaused(run=run, epoch=epoch) if epoch >= self._resumed.get(run, 0):
                 self._paused.add(run)
-            case RunResumed(run=run):
+            case RunResumed(run=run, epoch=epoch):
                 self._paused.discard(run)
-                self._resumed.add(run)
+                self._resumed[run] = max(epoch, self._resumed.get(run, 0))
             case RunCancelled(run=run):
                 self._paused.discard(run)
                 self._cancelled[run] = None

@@ -3,7 +3,8 @@
 All streams keep by limits and refuse what does not fit (`discard: new`): a full stream is an error upstream, never a
 silent loss. The server allows no such refusal where messages are scheduled, so timers have no limit of size. Archives
 are the exception that makes this bearable: a full stream of them gives up its oldest, so that the others can always be
-relieved of runs that have ended. Consumers only trigger; no correctness depends on acks, delivery counts or the window
+relieved of runs that have ended. So does the ledger of what was spent, of which only the newest counts: it is no reason
+to stop. Consumers only trigger; no correctness depends on acks, delivery counts or the window
 of duplicates. What a consumer selects it selects below `replay`, too: there lie dead letters that were put back for it.
 """
 
@@ -32,7 +33,7 @@ MAX_ACK_PENDING = 20_000
 class Stream(msgspec.Struct, frozen=True):
     """A stream: `name` as in `<NAMESPACE>_<NAME>`, the prefixes below the namespace, and what is peculiar to it.
 
-    `max_bytes` is set aside on the server from the start: a namespace takes 13 GiB of what JetStream may use.
+    `max_bytes` is set aside on the server from the start: a namespace takes 13.4 GiB of what JetStream may use.
     """
 
     name: str
@@ -72,7 +73,8 @@ PLANS = Stream("PLAN", ("plan",), 256 * MIB, FOR_EVER, options={"max_msgs_per_su
 LEASES = Stream("LEASE", ("lease",), 1024 * MIB, options={"max_msgs_per_subject": 1, "allow_msg_ttl": True})
 # The newest of a slot holds; the one before it is for when that is nonsense. One that nobody is in is forgotten.
 SLOTS = Stream("SLOT", ("slot",), 64 * MIB, FOR_EVER, options={"max_msgs_per_subject": 2, "allow_msg_ttl": True})
-SPENDING = Stream("SPEND", ("spend",), 128 * MIB)
+# Nearly two million paid attempts: what counts is those of two days, and of cascades that are not over.
+SPENDING = Stream("SPEND", ("spend",), 512 * MIB, options={"discard": "old"})
 CONTROL = Stream("CONTROL", ("control", "key"), 64 * MIB, FOR_EVER)
 DEAD = Stream("DEAD", ("dead", "settled"), 512 * MIB)
 # Kept a day longer than any message that claims one.

@@ -5,12 +5,14 @@ the past tense: a record says what happened.
 """
 
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "skipped", "cancelled", "timed_out"]
 Data: TypeAlias = dict[str, Any]
+# A time that says of which zone it is. One that does not is no time: it cannot be compared with any that does.
+Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 # The fields that both results of an attempt have first: run, workflow, step, attempt, executor, started_at, at.
 ResultHead: TypeAlias = tuple[str, str, str, int, str, datetime, datetime]
 
@@ -36,7 +38,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     type: str
     source: str
-    time: datetime
+    time: Instant
     data: Data
     cascade: str
     hops: int = 0
@@ -67,7 +69,7 @@ class EventRouted(Fact, frozen=True, tag=True):
     type: str
     cascade: str
     plan: str
-    at: datetime
+    at: Instant
     runs: tuple[RoutedRun, ...] = ()
     refused: tuple[Refusal, ...] = ()
 
@@ -90,7 +92,7 @@ class RunStarted(Fact, frozen=True, tag=True):
     workflow: str
     plan: str
     event: Event
-    at: datetime
+    at: Instant
     slots: tuple[Slot, ...] = ()
 
 
@@ -123,7 +125,7 @@ class AttemptRequested(Fact, frozen=True, tag=True):
     event: Event
     inputs: dict[str, Data | None]
     wall_clock_s: float
-    at: datetime
+    at: Instant
     epoch: int = 0
     spend_usd: float | None = None
     seal: str = ""
@@ -164,8 +166,8 @@ class AttemptSucceeded(Fact, frozen=True, tag=True):
     step: str
     attempt: int
     executor: str
-    started_at: datetime
-    at: datetime
+    started_at: Instant
+    at: Instant
     output: Data = {}
     emits: tuple[Emitted, ...] = ()
     usage: Usage = Usage()
@@ -182,8 +184,8 @@ class AttemptFailed(Fact, frozen=True, tag=True):
     step: str
     attempt: int
     executor: str
-    started_at: datetime
-    at: datetime
+    started_at: Instant
+    at: Instant
     reason: str
     detail: str
     retryable: bool = True
@@ -203,7 +205,7 @@ class StepSkipped(Fact, frozen=True, tag=True):
     run: str
     workflow: str
     step: str
-    at: datetime
+    at: Instant
     reason: Literal["when", "predecessors"]
     epoch: int = 0
 
@@ -214,7 +216,7 @@ class RunAdmitted(Fact, frozen=True, tag=True):
     run: str
     workflow: str
     epoch: int
-    at: datetime
+    at: Instant
 
 
 class RunPaused(Fact, frozen=True, tag=True):
@@ -223,7 +225,7 @@ class RunPaused(Fact, frozen=True, tag=True):
     run: str
     workflow: str
     epoch: int
-    at: datetime
+    at: Instant
     by: str
     why: str = ""
 
@@ -238,7 +240,7 @@ class RunResumed(Fact, frozen=True, tag=True):
     run: str
     workflow: str
     epoch: int
-    at: datetime
+    at: Instant
     by: str
     why: str = ""
     steps: tuple[str, ...] = ()
@@ -250,7 +252,7 @@ class RunCancelled(Fact, frozen=True, tag=True):
 
     run: str
     workflow: str
-    at: datetime
+    at: Instant
     by: str
     why: str = ""
 
@@ -261,7 +263,7 @@ class RunFailed(Fact, frozen=True, tag=True):
     run: str
     workflow: str
     epoch: int
-    at: datetime
+    at: Instant
     step: str
     detail: str = ""
 
@@ -272,7 +274,7 @@ class RunEnded(Fact, frozen=True, tag=True):
     run: str
     workflow: str
     outcome: Outcome
-    at: datetime
+    at: Instant
     step: str | None = None
     detail: str = ""
     by: str = ""

@@ -13,6 +13,7 @@ import msgspec
 
 from loopy.compiler.expressions import ExpressionError, evaluate
 from loopy.compiler.plan import Step, Workflow
+from loopy.runs.emissions import overreaching
 from loopy.runs.records import AttemptFailed, AttemptSucceeded, Data
 from loopy.runs.state import Result, RunState, StepState
 
@@ -100,11 +101,14 @@ class Spent(msgspec.Struct, frozen=True):
 
 
 def verdict(step: Step, results: tuple[Result, ...]) -> Result | None:
-    """The result that settles a step: its first success, or the first failure after which no attempt is left."""
+    """The result that settles a step: its first success, or the first failure after which no attempt is left.
+
+    A success that emits what the step does not declare is none, and stands as a failure that no attempt follows.
+    """
     for count, result in enumerate(results, 1):
         match result:
             case AttemptSucceeded():
-                return result
+                return overreaching(step, result) or result
             case AttemptFailed():
                 if why_final(step, result, spent(results[:count])) is not None:
                     return result
@@ -187,5 +191,6 @@ def _by_results(step: Step, facts: StepState, inputs: Inputs) -> StepStanding:
         case AttemptSucceeded() as success:
             return StepStanding(Standing.SUCCEEDED, inputs, success)
         case AttemptFailed() as failure:
-            why = why_final(step, failure, spent(facts.results[: facts.results.index(failure) + 1]))
+            until = [result.attempt for result in facts.results].index(failure.attempt) + 1
+            why = why_final(step, failure, spent(facts.results[:until]))
             return StepStanding(Standing.FAILED, inputs, failure, f"{why}{failure.detail or failure.reason}")

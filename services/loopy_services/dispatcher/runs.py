@@ -105,7 +105,7 @@ class RunDecider:
             return patience(message.deliveries) or DeadLetter("unknown_run", f"nothing is recorded of run {due.run}")
         if state.ended is not None:
             return Ack()
-        if state.step(due.step).epoch == due.epoch and not state.has_failed(due.step, due.epoch, due.attempt - 1):
+        if state.step(due.step).epoch <= due.epoch and not state.has_failed(due.step, due.epoch, due.attempt - 1):
             missing = f"run {due.run} has no failed attempt {due.attempt - 1} of step `{due.step}`"
             return patience(message.deliveries) or DeadLetter("unknown_attempt", missing)
         known = await self._workflow(state.started)

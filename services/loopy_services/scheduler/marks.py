@@ -1,5 +1,6 @@
 """What the bus remembers of schedules and polls: when each was first seen, fired and passed over, and how it went."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -9,21 +10,21 @@ from loopy.bus.codec import Firing, cron_firing_message, read_record
 from loopy.bus.journal import read_run
 from loopy.bus.messages import Outgoing, Stored
 from loopy.bus.streams import DEAD, EVENTS, RUNS
-from loopy.bus.undecodable import Undecodable
+from loopy.bus.undecodable import Undecodable, decoder
 from loopy.compiler.plan import CronTrigger, PollSource
 from loopy.runs.ids import firing_id, run_id
-from loopy.runs.records import EventRouted
+from loopy.runs.records import EventRouted, Instant
 from loopy_services.scheduler.core import digest, past_time
 
 
 class Seen(msgspec.Struct, frozen=True):
     """The payload of the mark that a schedule or poll was seen: due times count from then on."""
 
-    since: datetime
+    since: Instant
 
 
 _encode = msgspec.json.Encoder().encode
-_decode_seen = msgspec.json.Decoder(Seen).decode
+_decode_seen: Callable[[bytes], Seen] = decoder(Seen, "bad_mark")
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -127,5 +128,5 @@ class Marks:
             return now
         try:
             return min(_decode_seen(message.payload).since, now)
-        except (msgspec.DecodeError, TypeError):
+        except Undecodable:
             return now

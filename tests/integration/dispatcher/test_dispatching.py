@@ -16,7 +16,7 @@ from loopy.bus.dead import read_dead
 from loopy.bus.journal import list_runs, read_cascade, read_run
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.streams import DEAD, EVENTS, RUNS, TIMERS
-from loopy.compiler.plan import Limits, Plan, Retry, plan_hash
+from loopy.compiler.plan import Emission, Limits, Plan, Retry, plan_hash
 from loopy.runs.cascade import Cascade
 from loopy.runs.ids import run_id
 from loopy.runs.records import Event, EventRouted, RoutedRun, RunStarted
@@ -31,7 +31,7 @@ from tests.support.engine import (
     serving,
     success,
 )
-from tests.support.facts import NOW, Facts, emitted, event, plan, step, workflow
+from tests.support.facts import NOW, WORK, Facts, emitted, event, plan, step, workflow
 from tests.support.waiting import wait_until
 
 EVENT_TYPES = {"Incident": {"title": "str"}, "WorkItem": {"n": "int"}, "Shipped": {}}
@@ -92,7 +92,7 @@ async def test_a_diamond_joins_once_and_skips_what_is_not_called_for(bus: Bus) -
 
 
 async def test_two_dispatchers_at_once_double_nothing(bus: Bus) -> None:
-    first = workflow(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"), name="first")
+    first = workflow(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c", emits=WORK), name="first")
     second = workflow(step("x"), name="second", on="WorkItem")
     triggers = [event(f"e{n}") for n in range(20)]
     cascades = await outcome_of(
@@ -105,8 +105,8 @@ async def test_two_dispatchers_at_once_double_nothing(bus: Bus) -> None:
 
 async def test_one_event_starts_two_workflows_and_both_lead_to_a_third(bus: Bus) -> None:
     of = project(
-        workflow(step("a"), name="left"),
-        workflow(step("a"), name="right"),
+        workflow(step("a", emits=WORK), name="left"),
+        workflow(step("a", emits=WORK), name="right"),
         workflow(step("z"), name="third", on="WorkItem"),
     )
     [cascade] = await outcome_of(bus, of, event(), behaviours={"a": success([emitted("WorkItem", n=1)])})
@@ -151,7 +151,7 @@ async def test_a_step_that_never_succeeds_ends_its_run_as_failed(bus: Bus) -> No
 
 
 async def test_a_limit_of_hops_stops_an_event_loop(bus: Bus) -> None:
-    loop = project(workflow(step("a"), name="w", on="WorkItem"), limits=Limits(cascade_hops=3))
+    loop = project(workflow(step("a", emits=WORK), name="w", on="WorkItem"), limits=Limits(cascade_hops=3))
     trigger = event("e1", "WorkItem", data={"n": 1})
     [cascade] = await outcome_of(bus, loop, trigger, behaviours={"a": success([emitted("WorkItem", n=1)])})
     assert len(cascade.runs) == 4
@@ -161,7 +161,7 @@ async def test_a_limit_of_hops_stops_an_event_loop(bus: Bus) -> None:
 
 async def test_a_limit_of_runs_holds_across_dispatchers(bus: Bus) -> None:
     of = project(
-        workflow(step("a"), name="first"),
+        workflow(step("a", emits=WORK), name="first"),
         workflow(step("b"), name="second", on="WorkItem"),
         limits=Limits(cascade_runs=5),
     )
@@ -306,7 +306,7 @@ async def test_an_event_too_large_to_start_a_run_is_set_aside_and_leads_nowhere(
 
 
 async def test_an_emitted_event_that_is_not_let_in_leaves_nobody_waiting(bus: Bus) -> None:
-    of = project(workflow(step("a")), workflow(step("b"), name="v", on="WorkItem"))
+    of = project(workflow(step("a", emits=WORK)), workflow(step("b"), name="v", on="WorkItem"))
     [cascade] = await outcome_of(bus, of, event(), behaviours={"a": success([emitted("WorkItem", n="seven")])})
     assert [run.workflow for run in cascade.runs] == ["w"]
     await wait_until(lambda: dead_letters_are(bus, 1))
@@ -319,7 +319,7 @@ async def requests_are(bus: Bus, wanted: list[str]) -> bool:
 
 
 async def test_an_emitted_event_says_where_it_comes_from(bus: Bus) -> None:
-    of = project(workflow(step("a")))
+    of = project(workflow(step("a", emits=(Emission("Shipped"),))))
     [cascade] = await outcome_of(bus, of, event(), behaviours={"a": success([emitted("Shipped")])})
     shipped = await bus.last(EVENTS, bus.subjects.event("Shipped", cascade.events[1].id))
     assert shipped is not None

@@ -1,5 +1,6 @@
 """Limits of spend on a real bus: an attempt counts once, whoever executed it, and stops what comes after it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,14 +13,15 @@ from loopy.bus.codec import record_message
 from loopy.bus.messages import Outgoing
 from loopy.bus.plans import PlanStore
 from loopy.bus.seal import shared_sealer
-from loopy.bus.spending import Entry, Ledger
-from loopy.bus.streams import RUNS, SPENDING
+from loopy.bus.spending import Entry, Ledger, entry_message
+from loopy.bus.streams import RUNS, SPENDING, stream_config
 from loopy.clock import SystemClock
 from loopy.compiler.plan import Budget, Limits, Plan, Retry, Workflow
 from loopy.runs.cascade import Cascade, CascadeRun
 from loopy.runs.decide import decide
 from loopy.runs.ids import run_id
 from loopy.runs.records import AttemptRequested, AttemptSucceeded, Event, RunResumed, Usage
+from loopy.runs.spending import day_of
 from loopy.runs.state import RunState
 from loopy_services.dispatcher.performing import Performer
 from loopy_services.dispatcher.service import serve
@@ -33,7 +35,7 @@ from tests.support.engine import (
     serving,
     success,
 )
-from tests.support.facts import NOW, Facts, emitted, event, plan, step, workflow
+from tests.support.facts import NOW, WORK, Facts, emitted, event, plan, step, workflow
 
 CHAIN = workflow(step("a"), step("b", "a"), step("c", "b"))
 
@@ -82,7 +84,7 @@ async def test_a_cascade_that_has_spent_its_limit_goes_no_further_and_another_do
 
 
 async def test_a_limit_counts_what_other_runs_of_the_cascade_spent(bus: Bus) -> None:
-    of = project(workflow(step("a")), workflow(step("z"), name="next", on="WorkItem"), cascade_usd=1.0)
+    of = project(workflow(step("a", emits=WORK)), workflow(step("z"), name="next", on="WorkItem"), cascade_usd=1.0)
     async with serving(serve, bus, of), executing(bus, {"a": costing(1.5, success([emitted("WorkItem", n=1)]))}):
         cascade = await done(bus, event("e1"))
     [first, second] = cascade.runs
@@ -199,3 +201,34 @@ async def test_sums_are_the_same_whether_they_were_followed_or_read(bus: Bus) ->
     assert (await late.spent("e2", "r", now, 0)).cascade == 0
     long_ago = await late.spent("e1", "r", now - timedelta(days=9), 0)
     assert (long_ago.date, long_ago.day) == (spent.date, 10**9)
+
+
+async def test_no_entry_counts_toward_a_day_that_is_yet_to_come(bus: Bus) -> None:
+    sums, now = Ledger(bus), datetime.now(UTC)
+    await sums.load()
+    following = asyncio.create_task(sums.follow())
+    for number, date in enumerate(("9999-12-31", "9998-12-31", day_of(now), "9997-12-31")):
+        entry = Entry("e1", "w", "r", 1.0, date)
+        subject = bus.subjects.spend("e1", date, "r", "a", 0, number)
+        await bus.publish_once(Outgoing(subject, msgspec.json.encode(entry)))
+    newest = await bus.position(SPENDING)
+    await sums.reach(newest)
+    following.cancel()
+    spent = await sums.spent("e1", "r", now, newest)
+    assert (spent.day, spent.date) == (4 * 10**9, day_of(now))
+
+
+async def test_a_full_ledger_holds_nobody_up_and_gives_up_its_oldest(bus: Bus) -> None:
+    config = {**stream_config(bus.subjects, SPENDING), "max_bytes": 16_384}
+    await bus._connection.api(f"STREAM.UPDATE.{config['name']}", config)
+    costly = msgspec.structs.replace(Facts(CHAIN).succeeded("a"), usage=Usage(spend_usd=1.0))
+    for number in range(100):
+        result = msgspec.structs.replace(costly, attempt=number + 1)
+        await bus.hurried().publish_once(entry_message(bus, result, f"c{number}", datetime.now(UTC)))
+    assert 1 < await bus.oldest(SPENDING) < 100
+    sums = Ledger(bus)
+    await sums.load()
+    now = datetime.now(UTC)
+    assert (await sums.spent("c99", costly.run, now, 100)).cascade == 10**9
+    assert (await sums.spent("c0", costly.run, now, 1)).cascade == 0
+    assert (await sums.spent("c0", costly.run, now, 0)).day == (101 - await bus.oldest(SPENDING)) * 10**9

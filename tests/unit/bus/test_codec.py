@@ -1,11 +1,16 @@
 """Messages and what they mean: events of ours, of strangers, and of those who mean harm."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import msgspec
 import pytest
 
 from loopy.bus.cloudevents import event_message, read_event
 from loopy.bus.codec import (
+    Delivery,
+    FailedDelivery,
     Firing,
     cron_firing_message,
     poll_firing_message,
@@ -15,10 +20,14 @@ from loopy.bus.codec import (
     read_record,
     record_message,
 )
+from loopy.bus.control import ControlSet
+from loopy.bus.dead import DeadMessage
+from loopy.bus.deadletters import Settlement
 from loopy.bus.messages import Message, Outgoing
 from loopy.bus.subjects import Subjects
 from loopy.bus.undecodable import Undecodable
-from loopy.runs.records import AttemptRequested, Cause, Event, EventRouted, RunEnded
+from loopy.runs.records import AttemptRequested, Cause, Event, EventRouted, Record, RunEnded
+from loopy_services.scheduler.marks import Seen
 
 SUBJECTS = Subjects()
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -153,7 +162,7 @@ def test_a_firing_names_its_schedule_and_its_second() -> None:
 
 def test_a_firing_without_a_time_zone_is_undecodable() -> None:
     payload = b'{"schedule":"a","scheduled_at":"2026-01-01T00:00:00","last_run":null}'
-    with pytest.raises(Undecodable, match="time zone"):
+    with pytest.raises(Undecodable, match="timezone"):
         read_firing(Message("EVT", "loopy.firing.cron.a.1", payload, {}, 1, NOW))
 
 
@@ -162,3 +171,10 @@ def test_a_firing_without_a_time_zone_is_undecodable() -> None:
 def test_what_is_not_what_it_should_be_is_undecodable(read: type, payload: bytes) -> None:
     with pytest.raises(Undecodable):
         read(Message("RUN", "loopy.run.start.r._", payload, {}, 1, NOW))
+
+
+@pytest.mark.parametrize("kind", [Record, Firing, Delivery, FailedDelivery, DeadMessage, Settlement, ControlSet, Seen])
+def test_no_time_on_the_bus_is_without_a_zone(kind: Any) -> None:
+    shapes = re.findall(r"DateTimeType\([^)]*\)", repr(msgspec.inspect.type_info(kind)))
+    assert shapes
+    assert set(shapes) == {"DateTimeType(tz=True)"}

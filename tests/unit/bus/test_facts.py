@@ -39,6 +39,12 @@ async def test_nonsense_in_the_place_of_a_result_that_nobody_was_asked_for_chang
     assert state.step("a").results == ()
 
 
+async def test_a_result_whose_times_have_no_zone_is_that_attempts_failure() -> None:
+    naive = msgspec.json.encode(F.succeeded("a")).replace(b'Z"', b'"')
+    state = await read_with(Outgoing(Subjects("unit").result(F.run, "a", 0, 1), naive))
+    assert [result.reason for result in state.step("a").results if isinstance(result, AttemptFailed)] == ["bad_record"]
+
+
 async def test_a_result_in_anothers_place_is_the_failure_of_that_one_and_no_result_of_its_own() -> None:
     misplaced = msgspec.json.encode(F.succeeded("b"))
     state = await read_with(Outgoing(Subjects("unit").result(F.run, "a", 0, 1), misplaced))

@@ -13,9 +13,9 @@ from loopy.cli.screen import Screen, clock_time, line, plain
 from loopy.cli.seen_facts import SeenFacts
 from loopy.runs.ids import emitted_id, run_id
 from loopy.runs.records import EventRouted, Record, Refusal, RoutedRun, RunEnded, StepSkipped
-from tests.support.facts import NOW, PLAN, Facts, at, emitted, event, plan, step, workflow
+from tests.support.facts import NOW, PLAN, WORK, Facts, at, emitted, event, plan, step, workflow
 
-TRIAGE = workflow(step("investigate"), name="triage")
+TRIAGE = workflow(step("investigate", emits=WORK), name="triage")
 RESOLVE = workflow(step("fix"), step("ship", "fix"), name="resolve", on="WorkItem")
 
 

@@ -3,9 +3,9 @@ from loopy.runs.cascade import Cascade, cascade_of
 from loopy.runs.ids import emitted_id
 from loopy.runs.records import EventRouted, Record, Refusal, RoutedRun, RunEnded
 from loopy.runs.state import RunState, fold
-from tests.support.facts import NOW, PLAN, Facts, at, emitted, event, plan, step, workflow
+from tests.support.facts import NOW, PLAN, WORK, Facts, at, emitted, event, plan, step, workflow
 
-TRIAGE = workflow(step("look"), step("sort", "look"), name="triage")
+TRIAGE = workflow(step("look", emits=WORK), step("sort", "look"), name="triage")
 RESOLVE = workflow(step("fix"), name="resolve", on="WorkItem")
 PLANS: dict[str, Plan] = {PLAN: plan(TRIAGE, RESOLVE)}
 

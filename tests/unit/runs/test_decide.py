@@ -19,9 +19,9 @@ from loopy.runs.effects import (
     StartTimer,
 )
 from loopy.runs.ids import emitted_id
-from loopy.runs.records import AttemptRequested, Cause, Record
+from loopy.runs.records import AttemptRequested, Cause, Emitted, Record
 from loopy.runs.state import RunState, evolve, fold
-from tests.support.facts import NOW, Facts, at, emitted, event, step, workflow
+from tests.support.facts import NOW, WORK, Facts, at, emitted, event, step, workflow
 
 
 def shown(effect: Effect) -> str:
@@ -55,7 +55,7 @@ def transcript(flow: Workflow, records: Sequence[Record]) -> list[list[str]]:
     return said
 
 
-CHAIN = workflow(step("a"), step("b", "a"), step("c", "b"))
+CHAIN = workflow(step("a", emits=WORK), step("b", "a"), step("c", "b"))
 DIAMOND = workflow(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"))
 
 
@@ -187,8 +187,28 @@ def test_siblings_under_way_are_awaited_before_a_failed_run_ends() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("emits", "says"),
+    [
+        ((emitted("a b"),), "its result emits 1 × `a b`, which the step does not declare"),
+        ((emitted("Note"),) * 11, "its result emits 11 × `Note`, which the step may emit 10 at most"),
+    ],
+)
+def test_a_success_that_emits_what_its_step_does_not_declare_fails_the_step(
+    emits: tuple[Emitted, ...], says: str
+) -> None:
+    flow = workflow(step("a", emits=WORK), step("b", "a"))
+    f = Facts(flow)
+    [effect] = decide(flow, fold(f.run, [f.started()]), f.succeeded("a", emits=emits), NOW)
+    assert isinstance(effect, FailRun)
+    assert (effect.failure.step, effect.failure.detail) == ("a", says)
+    failed = fold(f.run, [f.started(), f.succeeded("a", emits=emits), effect.failure])
+    [again] = decide(flow, failed, f.resumed(1, "a", "b"), NOW)
+    assert isinstance(again, RequestAttempt)
+
+
 def test_emitted_events_carry_the_cascade_on() -> None:
-    flow = workflow(step("a"))
+    flow = workflow(step("a", emits=WORK))
     trigger = event("e9", cascade="root", hops=3, traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
     f = Facts(flow, trigger)
     emits = (emitted("WorkItem", n=1), emitted("Note"), emitted("WorkItem", n=2))
@@ -215,7 +235,7 @@ def test_an_attempt_ends_once_so_a_late_success_after_its_failure_changes_nothin
 
 
 def test_a_success_after_the_last_failure_changes_nothing() -> None:
-    flow = workflow(step("a"), step("b", "a", retry=Retry(1)), step("c", "a"))
+    flow = workflow(step("a"), step("b", "a", retry=Retry(1), emits=WORK), step("c", "a"))
     f = Facts(flow)
     late = f.succeeded("b", 2, emits=(emitted("WorkItem"),))
     assert transcript(flow, [f.started(), f.succeeded("a"), f.failed("b"), late, f.succeeded("c")])[2:] == [

@@ -7,10 +7,10 @@ from loopy.runs.decide import decide, retry
 from loopy.runs.effects import EndRun, PublishEvent, RequestAttempt
 from loopy.runs.records import Record, Slot
 from loopy.runs.state import fold
-from tests.support.facts import NOW, Facts, emitted, step, workflow
+from tests.support.facts import NOW, WORK, Facts, emitted, step, workflow
 from tests.unit.runs.test_decide import CHAIN, DIAMOND, shown, transcript
 
-ONCE = workflow(step("a", retry=Retry(1)), step("b", "a", retry=Retry(1)), step("c", "b"))
+ONCE = workflow(step("a", retry=Retry(1)), step("b", "a", retry=Retry(1), emits=WORK), step("c", "b"))
 SLOT = Slot("deploys", "acme/site", 1)
 
 
@@ -67,7 +67,7 @@ def test_a_result_of_a_past_epoch_changes_nothing() -> None:
 
 
 def test_a_step_that_runs_again_emits_anew() -> None:
-    f = Facts(workflow(step("a"), step("b", "a")))
+    f = Facts(workflow(step("a", emits=WORK), step("b", "a")))
     once, again = (f.succeeded("a", emits=(emitted("WorkItem"),), epoch=epoch) for epoch in (0, 1))
     flow = f.workflow
     [first] = [e for e in decide(flow, fold(f.run, [f.started()]), once, NOW) if isinstance(e, PublishEvent)]
@@ -122,7 +122,7 @@ def test_a_retry_that_came_due_in_a_paused_run_begins_when_it_is_resumed() -> No
 
 
 def test_a_paused_run_in_which_nothing_is_left_ends_all_the_same() -> None:
-    flow = workflow(step("a"))
+    flow = workflow(step("a", emits=WORK))
     f = Facts(flow)
     assert transcript(flow, [f.started(), f.paused(), f.succeeded("a")])[2] == ["end succeeded"]
 

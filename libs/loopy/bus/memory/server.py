@@ -231,7 +231,13 @@ def _status(status: str, description: str, counts: dict[str, str] | None = None)
 
 
 def _state(stream: MemoryStream) -> dict[str, int]:
-    return {"messages": len(stream.messages), "bytes": stream.size, "last_seq": stream.last_sequence}
+    oldest = next(iter(stream.messages), stream.last_sequence + 1)
+    return {
+        "messages": len(stream.messages),
+        "bytes": stream.size,
+        "first_seq": oldest,
+        "last_seq": stream.last_sequence,
+    }
 
 
 def _described(consumer: MemoryConsumer) -> Answer:
