@@ -194,6 +194,8 @@ async def test_everything_is_halted_and_closed_and_goes_on(live: Run, ask: Ask) 
         (["runs", "cancel"], "loopy runs cancel: which runs?"),
         (["runs", "retry", "x", "--all"], "loopy runs retry: which runs?"),
         (["runs", "pause", "x", "--from", "look"], "loopy runs pause: --from is for `retry`"),
+        (["runs", "cancel", "--all", "--limit", "1", "--yes"], "loopy runs cancel: --limit is for `list`"),
+        (["runs", "replay", "--all", "--limit", "1"], "loopy runs replay: --limit is for `list`"),
         (["runs", "list", "--why", "x"], "--why is for `cancel`, `pause`, `resume`, `retry`"),
         (["runs", "retry", "x", "--set", "title=x"], "expected PLACE.FIELD=VALUE"),
         (["runs", "retry", "x", "--timeout", "1s"], "--timeout is how long --wait waits"),

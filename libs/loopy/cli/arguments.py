@@ -187,7 +187,7 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "ids", nargs="*", metavar="ID", help="a run's id, or enough of its beginning; replay: an event's id"
     )
-    parser.add_argument("--limit", type=count, default=20, metavar="N", help="list: the newest N (default: 20)")
+    parser.add_argument("--limit", type=count, metavar="N", help="list: the newest N (default: 20)")
     _run_selection(parser)
     parser.add_argument("--why", type=filled, metavar="TEXT", help="cancel, pause, resume, retry: recorded with it")
     parser.add_argument(

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 STEERED = ("cancel", "pause", "resume", "retry")
 ACTIONS = ("list", "show", *STEERED, "replay")
 WAITED_FOR = ("cancel", "resume", "retry", "replay")
+LISTED = 20
 TAKEN_BY = {
+    "limit": ("list",),
     "why": STEERED,
     "from": ("retry",),
     "set": ("retry",),
@@ -93,6 +95,7 @@ def _check(args: argparse.Namespace) -> None:
 def _check_options(args: argparse.Namespace) -> None:
     """CommandError for an option that is another action's."""
     given = {
+        "limit": args.limit is not None,
         "why": args.why is not None,
         "from": args.from_step is not None,
         "set": bool(args.set),
@@ -111,7 +114,7 @@ def _check_options(args: argparse.Namespace) -> None:
 
 async def _list(args: argparse.Namespace, address: Address) -> int:
     async with connected(address, "runs") as bus:
-        summaries = await picked(bus, selection(args), args.limit)
+        summaries = await picked(bus, selection(args), args.limit or LISTED)
     if args.json:
         print_json(summaries)
     elif not summaries:
