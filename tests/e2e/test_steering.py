@@ -148,6 +148,11 @@ async def test_a_failed_run_says_how_to_retry_it_and_is_retried_with_an_edit(liv
     assert kinds == ["RunFailed", "RunResumed", "RunFailed", "RunResumed"]
     assert shown["steering"][-1]["edits"] == {"event": {"title": "a cat"}}
     assert shown["run"]["outcome"] == "succeeded"
+    attempts = [(each["record"], each["epoch"]) for each in shown["attempts"]]
+    assert attempts == [("AttemptFailed", 0), ("AttemptFailed", 1), ("AttemptSucceeded", 2)]
+    lines = said(live, "runs", "show", run["run"]).stdout
+    assert "look, attempt 1: " in lines
+    assert "look, attempt 1 of epoch 1: " in lines
 
 
 async def test_events_are_replayed_in_bulk_by_the_runs_that_they_started(live: Run, ask: Ask) -> None:

@@ -41,7 +41,7 @@ from loopy.runs.records import (
     StepSkipped,
 )
 from loopy.runs.standing import duration_s
-from loopy.runs.state import RunState
+from loopy.runs.state import Result
 
 _NAME_WIDTH = 24
 _WHY_SKIPPED: dict[Literal["when", "predecessors"], str] = {
@@ -170,15 +170,16 @@ def event_lines(started: RunStarted) -> list[Line]:
     return [line(Piece(event.type, "name"), Piece(about, "dim")), line(f"  {values(event.data)}")]
 
 
-def failed_lines(state: RunState) -> list[Line]:
-    """Every attempt of a run that failed, with the reason, in order."""
-    failures = [r for facts in state.steps.values() for r in facts.results if isinstance(r, AttemptFailed)]
+def failed_lines(attempts: Iterable[Result]) -> list[Line]:
+    """Those of a run's attempts that failed, with the reason, in order; the epoch is said where it is not the first."""
+    failures = [attempt for attempt in attempts if isinstance(attempt, AttemptFailed)]
     return [told for failure in sorted(failures, key=lambda failure: failure.at) for told in _failure_lines(failure)]
 
 
 def _failure_lines(failure: AttemptFailed) -> list[Line]:
     first, *others = failure.detail.splitlines() or [""]
-    heading = f"{failure.step}, attempt {failure.attempt}: {failure.reason}: {first}"
+    epoch = f" of epoch {failure.epoch}" if failure.epoch else ""
+    heading = f"{failure.step}, attempt {failure.attempt}{epoch}: {failure.reason}: {first}"
     return [line(Piece(f"  {BROKEN} ", "bad"), heading), *(line(f"      {other}") for other in others)]
 
 
