@@ -5,10 +5,14 @@ from datetime import datetime
 
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message, read_event
-from loopy.bus.streams import EVENTS
+from loopy.bus.facts import readable_facts
+from loopy.bus.streams import EVENTS, RUNS
 from loopy.compiler.plan import Plan
-from loopy.runs.records import Event
+from loopy.runs.records import Event, EventRouted
+from loopy.runs.route import CRON
 from loopy.types.check import checker_of
+
+FIRING = "a schedule started it; it cannot be replayed"
 
 
 async def find_event(bus: Bus, types: Iterable[str], identity: str) -> Event | None:
@@ -16,6 +20,13 @@ async def find_event(bus: Bus, types: Iterable[str], identity: str) -> Event | N
     subjects = [bus.subjects.event(event_type, identity) for event_type in types]
     found = await bus.last_each(EVENTS, subjects) if identity and subjects else []
     return read_event(bus.subjects, found[-1]) if found else None
+
+
+async def is_firing(bus: Bus, identity: str) -> bool:
+    """Whether it is a schedule's firing that has this id: it started its run, but is no event that is stored."""
+    found = await bus.last(RUNS, bus.subjects.routed(identity, identity)) if identity else None
+    facts = readable_facts(bus.subjects, [found] if found is not None else [])
+    return any(isinstance(fact, EventRouted) and fact.type == CRON for fact in facts)
 
 
 def repeated(plan: Plan, old: Event, identity: str, source: str, now: datetime) -> Event:

@@ -81,13 +81,15 @@ async def _repeated(bus: "Bus", plan: "Plan", identity: str) -> "Event":
 
 async def _stored(bus: "Bus", plan: "Plan", identity: str) -> "Event":
     """The event of an id, of whatever type of the plan's. CommandError when there is none that can be read."""
-    from loopy.bus.repeating import find_event
+    from loopy.bus.repeating import FIRING, find_event, is_firing
     from loopy.bus.undecodable import Undecodable
 
     try:
         found = await find_event(bus, plan.events, identity)
     except Undecodable as error:
         raise CommandError(f"event {identity} cannot be read: {error.detail}") from None
+    if found is None and await is_firing(bus, identity):
+        raise CommandError(f"event {identity}: {FIRING}", "the schedule starts the next run when it is due")
     if found is None:
         raise CommandError(
             f"there is no event {identity or '(empty)'} of a type that the project declares",

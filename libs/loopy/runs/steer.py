@@ -13,6 +13,7 @@ from loopy.compiler.plan import Plan, Workflow
 from loopy.diagnostics.suggest import did_you_mean
 from loopy.runs.edits import Refused, and_after, checked_edits
 from loopy.runs.records import Data, RunCancelled, RunPaused, RunResumed, RunStarted
+from loopy.runs.route import CRON
 from loopy.runs.standing import Standing, standings
 from loopy.runs.state import RunState
 
@@ -58,8 +59,7 @@ def steer(plan: Plan | None, state: RunState, asked: Asked, now: datetime) -> St
     if started is None:
         return Refused("its first fact is not on the bus, so nothing can be done with it")
     if state.ended is not None:
-        again = f"`loopy runs replay {started.event.id}` runs its event again"
-        return Refused(f"it has ended ({state.ended.outcome}), and what has ended stays so", again)
+        return Refused(f"it has ended ({state.ended.outcome}), and what has ended stays so", _replay_hint(started))
     if state.cancelled is not None:
         return Refused(f"it was cancelled by {state.cancelled.by}")
     who = (asked.by, asked.why)
@@ -90,6 +90,11 @@ def _why_not_resume(state: RunState) -> Refused | None:
     if state.paused is None:
         return Refused("it is not paused")
     return None
+
+
+def _replay_hint(started: RunStarted) -> str:
+    """How the event runs again; nothing for a schedule's firing, which is no event that could be published anew."""
+    return "" if started.event.type == CRON else f"`loopy runs replay {started.event.id}` runs its event again"
 
 
 def _retry_hint(state: RunState) -> str:

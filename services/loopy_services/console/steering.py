@@ -10,7 +10,7 @@ from litestar import Response
 from loopy.bus import journal
 from loopy.bus.client import Bus
 from loopy.bus.control import CHANGES, Change, change_control, read_controls
-from loopy.bus.repeating import find_event, publish_event, repeated
+from loopy.bus.repeating import FIRING, find_event, is_firing, publish_event, repeated
 from loopy.bus.steer import SteerResult, steer_run
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
@@ -119,7 +119,8 @@ class SteeringRoutes:
         try:
             old = await within(find_event(self._bus, self._current.plan.events, identity))
             if old is None:
-                return {"event": identity, "error": NO_EVENT}
+                scheduled = await within(is_firing(self._bus, identity))
+                return {"event": identity, "error": FIRING if scheduled else NO_EVENT}
             new = repeated(self._current.plan, old, uuid.uuid4().hex[:24], SOURCE, self._clock.now())
         except (Undecodable, Mismatch) as error:
             return {"event": identity, "error": f"it does not fit the types of today: {error}"}
