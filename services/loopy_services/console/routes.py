@@ -29,7 +29,7 @@ from loopy.kit.current_plan import CurrentPlan
 from loopy.kit.documents import complete
 from loopy.kit.problems import Problem
 from loopy_services.console import core
-from loopy_services.console.asking import Answer, AnyRequest, query_of, within
+from loopy_services.console.asking import Answer, AnyRequest, given, query_of, within, written
 from loopy_services.console.steering import SteeringRoutes
 
 MOST_BODY = 1 << 20
@@ -125,10 +125,10 @@ class Routes:
         return await self._settled(request, drop_dead)
 
     async def _settled(self, request: AnyRequest, settle: Settle) -> Answer:
-        by = core.name_of(query_of(request))
+        by = core.name_of(await given(request))
         found = await self._found(request)
         try:
-            settlement = await within(settle(self._bus, found, by, self._clock.now()))
+            settlement = await written(settle(self._bus, found, by, self._clock.now()))
         except Unsettled as refused:
             raise Problem(409, str(refused)) from None
         return Response({"id": found.id, "settled": settlement})
