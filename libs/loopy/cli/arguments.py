@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 SERVICES = ("ingress", "scheduler", "dispatcher", "executor", "console")
-OUTCOMES = ("succeeded", "failed", "skipped", "cancelled", "timed_out", "running", "paused")
+OUTCOMES = ("succeeded", "failed", "skipped", "cancelled", "running", "paused")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, None: 1.0}
 

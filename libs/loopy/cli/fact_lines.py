@@ -96,8 +96,8 @@ def outcome_piece(outcome: Outcome) -> Piece:
             return Piece(f"{DONE} succeeded", "ok")
         case "skipped":
             return Piece(f"{SKIPPED} skipped", "dim")
-        case "failed" | "cancelled" | "timed_out":
-            return Piece(f"{BROKEN} {outcome.replace('_', ' ')}", "bad")
+        case "failed" | "cancelled":
+            return Piece(f"{BROKEN} {outcome}", "bad")
         case _:
             assert_never(outcome)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-Outcome: TypeAlias = Literal["succeeded", "failed", "skipped", "cancelled", "timed_out"]
+Outcome: TypeAlias = Literal["succeeded", "failed", "skipped", "cancelled"]
 Data: TypeAlias = dict[str, Any]
 # The fields that both results of an attempt have first: run, workflow, step, attempt, executor, started_at, at.
 ResultHead: TypeAlias = tuple[str, str, str, int, str, datetime, datetime]
