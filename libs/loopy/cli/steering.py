@@ -52,7 +52,7 @@ async def _chosen(bus: "Bus", args: argparse.Namespace) -> list[str]:
     wanted = selection(args, reached(args.action, from_step=args.from_step is not None))
     runs = [each.run for each in await picked(bus, wanted, SEARCHED)]
     if not runs:
-        stderr_screen().line("no such run")
+        stderr_screen().line("no run fits, so nothing was done; `loopy runs list` takes the same options")
     elif not is_confirmed(args, f"{args.action} {counted(len(runs), 'run')}"):
         raise CommandError("nothing was done", code=FAILED)
     return runs
