@@ -102,6 +102,7 @@ async def test_a_run_is_cancelled_and_its_agent_is_gone(live: Run, ask: Ask) -> 
     await wait_until(lambda: not alive(pids(live)[0]), 3)
     shown = ask("runs", "show", run["run"])
     assert (shown["run"]["outcome"], shown["run"]["detail"]) == ("cancelled", "wrong one")
+    assert [each["progress"] for each in shown["run"]["steps"]] == ["cancelled"]
     assert "@" in shown["run"]["by"]
     assert [(each["record"], each["why"]) for each in shown["steering"]] == [("RunCancelled", "wrong one")]
     [refused] = ask("runs", "pause", run["run"], code=1)
@@ -116,6 +117,7 @@ async def test_many_runs_are_chosen_by_workflow_event_and_time(live: Run, ask: A
     runs = {each["run"] for each in await standing(ask, "--workflow", "long", count=3)}
     assert ask("runs", "pause", "--workflow", "odd") == []
     assert ask("runs", "pause", "--event", "Long", "--before", "1h") == []
+    assert "no run fits, so nothing was done" in said(live, "runs", "pause", "--workflow", "odd").stderr
     paused = ask("runs", "pause", "--event", "Long", "--since", "1h")
     assert {each["run"] for each in paused} == runs
     assert {each["record"]["record"] for each in paused} == {"RunPaused"}
@@ -178,6 +180,7 @@ async def test_everything_is_halted_and_closed_and_goes_on(live: Run, ask: Ask) 
     trigger(live, "Odd", "title=cat")
     shown = said(live, "control").stdout
     assert "everything is halted and closed" in shown
+    assert "no attempt begins, no event is let in (it was so before, by " in said(live, "control", "halt").stderr
     held = ask("control", "halt")
     assert (held["halted"], held["closed"], held["everything"]["by"].count("@")) == (True, True, 1)
     warned = loopy("doctor", cwd=live.project).stdout

@@ -49,7 +49,7 @@ async def _of_runs(bus: "Bus", args: argparse.Namespace) -> list[str]:
     runs = await picked(bus, selection(args), SEARCHED)
     events = list(dict.fromkeys(each.event for each in reversed(runs)))
     if not events:
-        stderr_screen().line("no such run")
+        stderr_screen().line("no run fits, so nothing was done; `loopy runs list` takes the same options")
     elif not is_confirmed(args, f"replay {counted(len(events), 'event')}"):
         raise CommandError("nothing was done", code=FAILED)
     return events
@@ -89,10 +89,13 @@ async def _stored(bus: "Bus", plan: "Plan", identity: str) -> "Event":
     except Undecodable as error:
         raise CommandError(f"event {identity} cannot be read: {error.detail}") from None
     if found is None and await is_firing(bus, identity):
-        raise CommandError(f"event {identity}: {FIRING}", "the schedule starts the next run when it is due")
+        raise CommandError(
+            f"event {identity}: {FIRING}", "the schedule starts the next run when it is due", code=FAILED
+        )
     if found is None:
         raise CommandError(
             f"there is no event {identity or '(empty)'} of a type that the project declares",
             "`loopy tap --since 1d --json` lists events with their ids",
+            code=FAILED,
         )
     return found

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from loopy.cli.exits import OK, CommandError
+from loopy.cli.exits import FAILED, OK, CommandError
 from loopy.cli.parser import did_you_mean
 from loopy.cli.picking import is_selective, picked, resolved, selection
 from loopy.cli.reach import Address, connected, find_bus
@@ -149,7 +149,7 @@ async def _show(args: argparse.Namespace, address: Address) -> int:
         identity = await resolved(bus, args.ids[0])
         found = await find_run(bus, identity)
         if found is None or found.state.started is None:
-            raise CommandError(f"there is no run {args.ids[0]}", "`loopy runs` lists them")
+            raise CommandError(f"there is no run {args.ids[0]}", "`loopy runs` lists them", code=FAILED)
         started = found.state.started
         cascade = await read_cascade(bus, started.event.cascade, found.routed)
     member = next((member for member in cascade.runs if member.run == identity), None)
