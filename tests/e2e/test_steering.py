@@ -168,6 +168,7 @@ async def test_events_are_replayed_in_bulk_by_the_runs_that_they_started(live: R
     [gone, again] = ask("runs", "replay", "nothing", events[0], code=1)
     assert "there is no event nothing" in gone["error"]
     assert again["event"] == events[0]
+    assert said(live, "runs", "replay", events[1][:12]).stdout.strip() not in events
 
 
 async def test_everything_is_halted_and_closed_and_goes_on(live: Run, ask: Ask) -> None:

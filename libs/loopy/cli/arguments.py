@@ -185,7 +185,7 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
         help="list (the default), show, cancel, pause, resume, retry or replay",
     )  # fmt: skip
     parser.add_argument(
-        "ids", nargs="*", metavar="ID", help="a run's id, or enough of its beginning; replay: an event's id"
+        "ids", nargs="*", metavar="ID", help="a run's id, or enough of its beginning; replay: an event's"
     )
     parser.add_argument("--limit", type=count, metavar="N", help="list: the newest N (default: 20)")
     _run_selection(parser)

@@ -60,3 +60,16 @@ async def resolved(bus: "Bus", given: str) -> str:
             raise CommandError(f"there is no run {given}", "`loopy runs` lists them", code=FAILED)
         case _:
             raise CommandError(f"{len(found)} runs begin with {given}: {', '.join(found[:5])}", "give more of the id")
+
+
+async def event_begun(bus: "Bus", given: str) -> str | None:
+    """The complete id of the one event that started a run and whose id begins so; None when there is none.
+
+    Ids of events are as long as their senders have them, so a complete one is to be looked for first. CommandError.
+    """
+    from loopy.bus.journal import list_runs
+
+    found = sorted({s.event for s in await list_runs(bus, SEARCHED) if s.event.startswith(given)}) if given else []
+    if len(found) > 1:
+        raise CommandError(f"{len(found)} events begin with {given}: {', '.join(found[:5])}", "give more of the id")
+    return found[0] if found else None

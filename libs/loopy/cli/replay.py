@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopy.cli.exits import FAILED, OK, CommandError
 from loopy.cli.person import is_confirmed
-from loopy.cli.picking import SEARCHED, picked, selection
+from loopy.cli.picking import SEARCHED, event_begun, picked, selection
 from loopy.cli.projects import find_project
 from loopy.cli.reach import Address, connected, find_bus
 from loopy.cli.screen import BROKEN, Piece, counted, line, print_json, stderr_screen, stdout_screen
@@ -79,23 +79,32 @@ async def _repeated(bus: "Bus", plan: "Plan", identity: str) -> "Event":
     return repeated(plan, old, uuid.uuid4().hex[:24], SOURCE, datetime.now(UTC))
 
 
-async def _stored(bus: "Bus", plan: "Plan", identity: str) -> "Event":
-    """The event of an id, of whatever type of the plan's. CommandError when there is none that can be read."""
-    from loopy.bus.repeating import FIRING, find_event, is_firing
-    from loopy.bus.undecodable import Undecodable
+async def _stored(bus: "Bus", plan: "Plan", given: str) -> "Event":
+    """The event of an id, or of the beginning of one that started a run, of a type of the plan's. CommandError."""
+    from loopy.bus.repeating import FIRING, is_firing
 
-    try:
-        found = await find_event(bus, plan.events, identity)
-    except Undecodable as error:
-        raise CommandError(f"event {identity} cannot be read: {error.detail}") from None
-    if found is None and await is_firing(bus, identity):
+    found = await _found(bus, plan, given)
+    identity = given if found is not None else await event_begun(bus, given) or given
+    if found is None and identity != given:
+        found = await _found(bus, plan, identity)
+    if found is not None:
+        return found
+    if await is_firing(bus, identity):
         raise CommandError(
             f"event {identity}: {FIRING}", "the schedule starts the next run when it is due", code=FAILED
         )
-    if found is None:
-        raise CommandError(
-            f"there is no event {identity or '(empty)'} of a type that the project declares",
-            "`loopy tap --since 1d --json` lists events with their ids",
-            code=FAILED,
-        )
-    return found
+    raise CommandError(
+        f"there is no event {given or '(empty)'} of a type that the project declares",
+        "`loopy tap --since 1d --json` lists events with their ids; one that started no run needs its whole id",
+        code=FAILED,
+    )
+
+
+async def _found(bus: "Bus", plan: "Plan", identity: str) -> "Event | None":
+    from loopy.bus.repeating import find_event
+    from loopy.bus.undecodable import Undecodable
+
+    try:
+        return await find_event(bus, plan.events, identity)
+    except Undecodable as error:
+        raise CommandError(f"event {identity} cannot be read: {error.detail}") from None
