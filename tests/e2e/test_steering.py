@@ -168,7 +168,12 @@ async def test_events_are_replayed_in_bulk_by_the_runs_that_they_started(live: R
     [gone, again] = ask("runs", "replay", "nothing", events[0], code=1)
     assert "there is no event nothing" in gone["error"]
     assert again["event"] == events[0]
-    assert said(live, "runs", "replay", events[1][:12]).stdout.strip() not in events
+    new = said(live, "runs", "replay", events[1][:12], "--why", "once more").stdout.strip()
+    assert new not in events
+    [run] = [each for each in await standing(ask, "--workflow", "odd", count=8) if each["event"] == new]
+    shown = said(live, "runs", "show", run["run"]).stdout
+    assert f"replays {events[1][:8]} by " in shown
+    assert ": once more\n" in shown
 
 
 async def test_everything_is_halted_and_closed_and_goes_on(live: Run, ask: Ask) -> None:
@@ -205,7 +210,7 @@ async def test_everything_is_halted_and_closed_and_goes_on(live: Run, ask: Ask) 
         (["runs", "pause", "x", "--from", "look"], "loopy runs pause: --from is for `retry`"),
         (["runs", "cancel", "--all", "--limit", "1", "--yes"], "loopy runs cancel: --limit is for `list`"),
         (["runs", "replay", "--all", "--limit", "1"], "loopy runs replay: --limit is for `list`"),
-        (["runs", "list", "--why", "x"], "--why is for `cancel`, `pause`, `resume`, `retry`"),
+        (["runs", "list", "--why", "x"], "--why is for `cancel`, `pause`, `resume`, `retry`, `replay`"),
         (["runs", "retry", "x", "--set", "title=x"], "expected PLACE.FIELD=VALUE"),
         (["runs", "retry", "x", "--timeout", "1s"], "--timeout is how long --wait waits"),
         (["runs", "show", "--workflow", "w"], "loopy runs show: which run?"),

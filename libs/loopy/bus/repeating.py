@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+import msgspec
+
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message, read_event
 from loopy.bus.facts import readable_facts
@@ -29,10 +31,23 @@ async def is_firing(bus: Bus, identity: str) -> bool:
     return any(isinstance(fact, EventRouted) and fact.type == CRON for fact in facts)
 
 
-def repeated(plan: Plan, old: Event, identity: str, source: str, now: datetime) -> Event:
-    """A new event of this id with the data of an old one, checked against the types of today. Mismatch; KeyError."""
+class Repeat(msgspec.Struct, frozen=True):
+    """What is said of a repetition: the new event's id and source, when it is, who has it so, and why (or empty)."""
+
+    identity: str
+    source: str
+    at: datetime
+    by: str
+    why: str = ""
+
+
+def repeated(plan: Plan, old: Event, repeat: Repeat) -> Event:
+    """A new event with the data of an old one, checked against the types of today. Mismatch; KeyError."""
     data = checker_of(plan.events[old.type]).check(old.data)
-    return Event(identity, old.type, source, now, data, cascade=identity, replay_of=old.id)
+    return Event(
+        repeat.identity, old.type, repeat.source, repeat.at, data,
+        cascade=repeat.identity, replay_of=old.id, replayed_by=repeat.by, replayed_why=repeat.why or None,
+    )  # fmt: skip
 
 
 async def publish_event(bus: Bus, event: Event) -> None:

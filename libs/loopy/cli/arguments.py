@@ -189,7 +189,9 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=count, metavar="N", help="list: the newest N (default: 20)")
     _run_selection(parser)
-    parser.add_argument("--why", type=filled, metavar="TEXT", help="cancel, pause, resume, retry: recorded with it")
+    parser.add_argument(
+        "--why", type=filled, metavar="TEXT", help="recorded with what a run is to do, or an event's replay"
+    )
     parser.add_argument(
         "--from", dest="from_step", type=filled, metavar="STEP",
         help="retry: run this step and all after it (default: what failed, and all after that)",

@@ -167,7 +167,17 @@ def event_lines(started: RunStarted) -> list[Line]:
     """The event that started a run: what it is, where it came from, what it holds."""
     event = started.event
     about = f"  {short(event.id)}  from {source_words(event)}  at {date_time(event.time)}"
-    return [line(Piece(event.type, "name"), Piece(about, "dim")), line(f"  {values(event.data)}")]
+    heading = line(Piece(event.type, "name"), Piece(about, "dim"))
+    return [heading, *_replay_lines(event), line(f"  {values(event.data)}")]
+
+
+def _replay_lines(event: Event) -> list[Line]:
+    """Of an event that was replayed: which it repeats, who had it so, and why."""
+    if event.replay_of is None:
+        return []
+    by = f" by {event.replayed_by}" if event.replayed_by else ""
+    why = f": {shorten(event.replayed_why, 200)}" if event.replayed_why else ""
+    return [line(Piece(f"  replays {short(event.replay_of)}{by}{why}", "dim"))]
 
 
 def failed_lines(attempts: Iterable[Result]) -> list[Line]:

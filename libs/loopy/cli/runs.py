@@ -37,7 +37,7 @@ WAITED_FOR = ("cancel", "resume", "retry", "replay")
 LISTED = 20
 TAKEN_BY = {
     "limit": ("list",),
-    "why": STEERED,
+    "why": (*STEERED, "replay"),
     "from": ("retry",),
     "set": ("retry",),
     "wait": WAITED_FOR,

@@ -30,7 +30,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """A typed event (CloudEvents 1.0 attributes). `data` has the fields that the registry declares.
 
     `cascade` is the id of the first event of its chain (its own id for a first one) and `hops` how many runs lie
-    between; `traceparent` is the W3C trace context that it came with, `replay_of` the id of the event that it repeats.
+    between; `traceparent` is the W3C trace context that it came with, `replay_of` the id of the event that it repeats,
+    `replayed_by` who had that, and `replayed_why`.
     """
 
     id: str
@@ -43,6 +44,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     cause: Cause | None = None
     traceparent: str | None = None
     replay_of: str | None = None
+    replayed_by: str | None = None
+    replayed_why: str | None = None
 
 
 class RoutedRun(msgspec.Struct, frozen=True):

@@ -72,10 +72,15 @@ def bulk_of(action: str, query: Mapping[str, Any]) -> Selection:
 
 def asked_of(action: str, query: Mapping[str, Any]) -> Asked:
     """What is asked of runs, by whom and why. Raises QueryError."""
+    return Asked(_wish(action, query), name_of(query), why_of(query))
+
+
+def why_of(query: Mapping[str, Any]) -> str:
+    """Why somebody asks for something, as it is recorded; perhaps empty. Raises QueryError."""
     why = text_of(query, "why") or ""
     if len(why) > MAX_WHY:
         raise QueryError(f"why must have at most {MAX_WHY} characters")
-    return Asked(_wish(action, query), name_of(query), why)
+    return why
 
 
 def _wish(action: str, query: Mapping[str, Any]) -> Wish:

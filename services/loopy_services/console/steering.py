@@ -9,7 +9,7 @@ from litestar import Response
 from loopy.bus import journal
 from loopy.bus.client import Bus
 from loopy.bus.control import CHANGES, Change, change_control, read_controls
-from loopy.bus.repeating import FIRING, find_event, is_firing, publish_event, repeated
+from loopy.bus.repeating import FIRING, Repeat, find_event, is_firing, publish_event, repeated
 from loopy.bus.steer import SteerResult, described, steer_run
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
@@ -77,17 +77,22 @@ class SteeringRoutes:
 
     async def replay(self, request: AnyRequest) -> Answer:
         """Publish an event anew."""
-        answer = await self._replayed(request.path_params["event"])
+        answer = await self._replayed(request.path_params["event"], await given(request))
         if "error" in answer:
             raise Problem(404 if answer["error"] == NO_EVENT else 409, answer["error"])
         return Response(answer)
 
     async def replay_many(self, request: AnyRequest) -> Answer:
         """Publish anew the events that started the selected runs."""
-        query = core.RunQuery(core.MAX_LIMIT, core.bulk_of("replay", await given(request)))
-        runs = query.answer(await within(journal.list_runs(self._bus, query.scanned)))
+        query = await given(request)
+        wanted = core.RunQuery(core.MAX_LIMIT, core.bulk_of("replay", query))
+        runs = wanted.answer(await within(journal.list_runs(self._bus, wanted.scanned)))
         events = list(dict.fromkeys(run.event for run in reversed(runs)))
-        return Response({"events": await each_of("event", events, self._replayed, at_once=1)})
+
+        async def one(event: str) -> dict[str, Any]:
+            return await self._replayed(event, query)
+
+        return Response({"events": await each_of("event", events, one, at_once=1)})
 
     def _change(self, change: Change) -> Callable[[AnyRequest], Awaitable[Answer]]:
         async def set_control(request: AnyRequest) -> Answer:
@@ -111,13 +116,15 @@ class SteeringRoutes:
     async def _steered(self, run: str, asked: Asked) -> SteerResult:
         return await written(steer_run(self._bus, run, asked, self._clock.now()))
 
-    async def _replayed(self, identity: str) -> dict[str, Any]:
+    async def _replayed(self, identity: str, query: dict[str, Any]) -> dict[str, Any]:
+        by, why = core.name_of(query), core.why_of(query)
         try:
             old = await within(find_event(self._bus, self._current.plan.events, identity))
             if old is None:
                 scheduled = await within(is_firing(self._bus, identity))
                 return {"event": identity, "error": FIRING if scheduled else NO_EVENT}
-            new = repeated(self._current.plan, old, uuid.uuid4().hex[:24], SOURCE, self._clock.now())
+            repeat = Repeat(uuid.uuid4().hex[:24], SOURCE, self._clock.now(), by, why)
+            new = repeated(self._current.plan, old, repeat)
         except (Undecodable, Mismatch) as error:
             return {"event": identity, "error": f"it does not fit the types of today: {error}"}
         await written(publish_event(self._bus, new))

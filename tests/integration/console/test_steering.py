@@ -152,11 +152,13 @@ async def test_events_are_replayed_alone_and_by_the_runs_that_they_started(
         refused = assert_problem(await client.post(f"/api/events/{firing.id}/replay"), 409)
         assert refused["detail"] == "a schedule started it; it cannot be replayed"
         assert_problem(await client.post("/api/runs/replay"), 400)
-        many = (await client.post("/api/runs/replay?workflow=triage")).json()["events"]
+        many = (await client.post("/api/runs/replay?workflow=triage&by=ada&why=anew")).json()["events"]
         assert [each["event"] for each in many] == ["e0", "e1"]
     stored = [message async for message in bus.read(EVENTS, [bus.subjects.under("evt", ">")])]
     assert len(stored) == 5
     assert [message.headers.get("ce-replayof") for message in stored[2:]] == ["e0", "e0", "e1"]
+    assert [message.headers.get("ce-replayedby") for message in stored[2:]] == ["console", "ada", "ada"]
+    assert [message.headers.get("ce-replayedwhy") for message in stored[2:]] == [None, "anew", "anew"]
 
 
 async def test_an_archived_run_has_ended_and_shows_who_steered_it(api: httpx.AsyncClient, bus: Bus) -> None:
