@@ -188,7 +188,7 @@ RESULT, SUCCESS, FAILURE = "run.result", '"AttemptSucceeded"', '"AttemptFailed"'
         (promises.events_are_routed_once, drop("run.start", "make")),
         (promises.runs_follow_from_routes, copy("run.start", "run.start.other._")),
         (promises.runs_end_once, drop("run.end")),
-        (promises.runs_end_once, change("run.end", outcome="timed_out")),
+        (promises.runs_end_once, change("run.end", outcome="failed")),
         (promises.runs_end_once, over_before("run.end")),
         (promises.runs_fail_once_until_they_are_resumed, drop("run.failed")),
         (promises.runs_fail_once_until_they_are_resumed, over_before("run.failed")),

@@ -263,6 +263,7 @@ def test_a_project_can_be_triggered_without_its_files(running: Run, tmp_path: Pa
 def test_a_namespace_that_nobody_uses_is_said_to_be_empty(running: Run, tmp_path: Path) -> None:
     refused = loopy("runs", "--nats", running.there.nats_url, "--namespace", "nobody", cwd=tmp_path)
     assert refused.returncode == 2
+    assert "nothing was ever run in namespace `nobody`" in refused.stderr
     assert running.there.nats_url not in refused.stderr
 
 

@@ -115,6 +115,7 @@ async def test_a_message_is_shown_with_its_bytes_and_dropped_on_record(live: Run
     assert "@" in settled["settled"]["by"]
     [refused] = ask("replay", identity, code=1)
     assert "was dropped by" in refused["error"]
+    assert loopy("dead", "replay", identity, cwd=shop).stderr.count(identity) == 1
 
 
 async def test_what_is_mended_is_replayed_in_bulk_and_runs_once(shop: Path, ask: Ask) -> None:
@@ -175,6 +176,25 @@ def test_an_event_is_replayed_as_a_new_one_whose_workflows_run_again(live: Run, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["dead", "show", "EVT-99999"], "no message EVT-99999 is set aside"),
+        (["dead", "replay", "99999"], "no message 99999 is set aside"),
+        (["runs", "show", "zzzz"], "there is no run zzzz"),
+        (["runs", "show", "0" * 24], "there is no run 000"),
+        (["runs", "cancel", "zzzz"], "there is no run zzzz"),
+        (["runs", "cancel", "0" * 24], "there is no such run"),
+        (["runs", "replay", "nothing"], "there is no event nothing"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_missing_is_exit_code_1(running: Run, words: list[str], said: str) -> None:
+    refused = loopy(*words, "--project", running.project)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         (["dead", "shwo"], "did you mean `show`?"),
         (["dead", "list", "EVT-1"], "unexpected argument `EVT-1`"),
         (["dead", "show"], "which message?"),
@@ -184,8 +204,6 @@ def test_an_event_is_replayed_as_a_new_one_whose_workflows_run_again(live: Run, 
         (["dead", "list", "--raw"], "--raw is for"),
         (["dead", "list", "--stream", ">"], "is no stream's name"),
         (["dead", "show", "nonsense"], "an id is like EVT-17"),
-        (["dead", "show", "EVT-99999"], "no message EVT-99999 is set aside"),
-        (["dead", "replay", "99999"], "no message 99999 is set aside"),
         (["runs", "replay"], "which event?"),
         (["runs", "list", "--wait"], "--wait is for `cancel`, `resume`, `retry`, `replay`"),
         (["runs", "replay", "x", "--timeout", "3"], "--wait"),

@@ -102,6 +102,7 @@ async def test_a_run_is_cancelled_and_its_agent_is_gone(live: Run, ask: Ask) -> 
     await wait_until(lambda: not alive(pids(live)[0]), 3)
     shown = ask("runs", "show", run["run"])
     assert (shown["run"]["outcome"], shown["run"]["detail"]) == ("cancelled", "wrong one")
+    assert [each["progress"] for each in shown["run"]["steps"]] == ["cancelled"]
     assert "@" in shown["run"]["by"]
     assert [(each["record"], each["why"]) for each in shown["steering"]] == [("RunCancelled", "wrong one")]
     [refused] = ask("runs", "pause", run["run"], code=1)
@@ -116,6 +117,7 @@ async def test_many_runs_are_chosen_by_workflow_event_and_time(live: Run, ask: A
     runs = {each["run"] for each in await standing(ask, "--workflow", "long", count=3)}
     assert ask("runs", "pause", "--workflow", "odd") == []
     assert ask("runs", "pause", "--event", "Long", "--before", "1h") == []
+    assert "no run fits, so nothing was done" in said(live, "runs", "pause", "--workflow", "odd").stderr
     paused = ask("runs", "pause", "--event", "Long", "--since", "1h")
     assert {each["run"] for each in paused} == runs
     assert {each["record"]["record"] for each in paused} == {"RunPaused"}
@@ -148,6 +150,11 @@ async def test_a_failed_run_says_how_to_retry_it_and_is_retried_with_an_edit(liv
     assert kinds == ["RunFailed", "RunResumed", "RunFailed", "RunResumed"]
     assert shown["steering"][-1]["edits"] == {"event": {"title": "a cat"}}
     assert shown["run"]["outcome"] == "succeeded"
+    attempts = [(each["record"], each["epoch"]) for each in shown["attempts"]]
+    assert attempts == [("AttemptFailed", 0), ("AttemptFailed", 1), ("AttemptSucceeded", 2)]
+    lines = said(live, "runs", "show", run["run"]).stdout
+    assert "look, attempt 1: " in lines
+    assert "look, attempt 1 of epoch 1: " in lines
 
 
 async def test_events_are_replayed_in_bulk_by_the_runs_that_they_started(live: Run, ask: Ask) -> None:
@@ -161,6 +168,12 @@ async def test_events_are_replayed_in_bulk_by_the_runs_that_they_started(live: R
     [gone, again] = ask("runs", "replay", "nothing", events[0], code=1)
     assert "there is no event nothing" in gone["error"]
     assert again["event"] == events[0]
+    new = said(live, "runs", "replay", events[1][:12], "--why", "once more").stdout.strip()
+    assert new not in events
+    [run] = [each for each in await standing(ask, "--workflow", "odd", count=8) if each["event"] == new]
+    shown = said(live, "runs", "show", run["run"]).stdout
+    assert f"replays {events[1][:8]} by " in shown
+    assert ": once more\n" in shown
 
 
 async def test_everything_is_halted_and_closed_and_goes_on(live: Run, ask: Ask) -> None:
@@ -173,6 +186,7 @@ async def test_everything_is_halted_and_closed_and_goes_on(live: Run, ask: Ask) 
     trigger(live, "Odd", "title=cat")
     shown = said(live, "control").stdout
     assert "everything is halted and closed" in shown
+    assert "no attempt begins, no event is let in (it was so before, by " in said(live, "control", "halt").stderr
     held = ask("control", "halt")
     assert (held["halted"], held["closed"], held["everything"]["by"].count("@")) == (True, True, 1)
     warned = loopy("doctor", cwd=live.project).stdout
@@ -194,7 +208,9 @@ async def test_everything_is_halted_and_closed_and_goes_on(live: Run, ask: Ask) 
         (["runs", "cancel"], "loopy runs cancel: which runs?"),
         (["runs", "retry", "x", "--all"], "loopy runs retry: which runs?"),
         (["runs", "pause", "x", "--from", "look"], "loopy runs pause: --from is for `retry`"),
-        (["runs", "list", "--why", "x"], "--why is for `cancel`, `pause`, `resume`, `retry`"),
+        (["runs", "cancel", "--all", "--limit", "1", "--yes"], "loopy runs cancel: --limit is for `list`"),
+        (["runs", "replay", "--all", "--limit", "1"], "loopy runs replay: --limit is for `list`"),
+        (["runs", "list", "--why", "x"], "--why is for `cancel`, `pause`, `resume`, `retry`, `replay`"),
         (["runs", "retry", "x", "--set", "title=x"], "expected PLACE.FIELD=VALUE"),
         (["runs", "retry", "x", "--timeout", "1s"], "--timeout is how long --wait waits"),
         (["runs", "show", "--workflow", "w"], "loopy runs show: which run?"),

@@ -42,12 +42,12 @@ from tests.support.engine import (
     serving,
     success,
 )
-from tests.support.facts import emitted, event, plan, step, workflow
+from tests.support.facts import WORK, emitted, event, plan, step, workflow
 from tests.support.waiting import wait_until
 
 RUN = run_id("w", "e1")
 TWICE = Retry(2, backoff_s=0.05)
-STEPS = (step("a", retry=TWICE), step("s", "a", when="a.attempt == 1"), step("b", "a", retry=TWICE))
+STEPS = (step("a", retry=TWICE), step("s", "a", when="a.attempt == 1"), step("b", "a", retry=TWICE, emits=WORK))
 WORKFLOW = msgspec.structs.replace(workflow(*STEPS), concurrency=Concurrency("deploys", "", 1))
 PROJECT = plan(WORKFLOW, limits=Limits(day_usd=1000.0), Incident={"title": "str"}, WorkItem={"n": "int"})
 LARGE = b'{"title": "%b"}' % (b"x" * 4_000_000)

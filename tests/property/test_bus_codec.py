@@ -78,6 +78,8 @@ def events(draw: st.DrawFn) -> Event:
         cause=draw(st.none() | st.builds(Cause, ids, ids)),
         traceparent=draw(st.none() | st.from_regex(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", fullmatch=True)),
         replay_of=draw(st.none() | ids),
+        replayed_by=draw(st.none() | ids),
+        replayed_why=draw(st.none() | ids),
     )
 
 

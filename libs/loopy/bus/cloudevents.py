@@ -20,6 +20,7 @@ from loopy.runs.records import Cause, Event
 MOST_HOPS = 1_000_000
 # RFC 3986's reserved and unreserved characters but %: all that CloudEvents lets stand unescaped, quotes excepted.
 _PLAIN = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+_REPLAY = ("ce-replayof", "ce-replayedby", "ce-replayedwhy")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _decode_data: Callable[[bytes], dict[str, Any]] = decoder(dict[str, Any], "bad_payload")
@@ -40,8 +41,9 @@ def event_message(subjects: Subjects, event: Event) -> Outgoing:
     if event.cause is not None:
         headers["ce-causerun"] = escape(event.cause.run)
         headers["ce-causestep"] = escape(event.cause.step)
-    if event.replay_of is not None:
-        headers["ce-replayof"] = escape(event.replay_of)
+    for name, text in zip(_REPLAY, (event.replay_of, event.replayed_by, event.replayed_why), strict=True):
+        if text is not None:
+            headers[name] = escape(text)
     if event.traceparent is not None:
         headers["traceparent"] = escape(event.traceparent)
     return Outgoing(subjects.event(event.type, event.id), msgspec.json.encode(event.data), headers)
@@ -58,6 +60,7 @@ def read_event(subjects: Subjects, message: Message) -> Event:
     event_id = _id(headers, last_token)
     cascade = _text(headers, "ce-cascade") or event_id
     hops = _hops(headers)
+    replay_of, replayed_by, replayed_why = (_text(headers, name) for name in _REPLAY)
     if cascade != event_id and hops < 1:
         raise _bad("ce-hops", "must be at least 1 in an event whose ce-cascade names another")
     return Event(
@@ -70,7 +73,9 @@ def read_event(subjects: Subjects, message: Message) -> Event:
         hops=hops,
         cause=_cause(headers),
         traceparent=_traceparent(headers),
-        replay_of=_text(headers, "ce-replayof"),
+        replay_of=replay_of,
+        replayed_by=replayed_by,
+        replayed_why=replayed_why,
     )
 
 

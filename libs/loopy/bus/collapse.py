@@ -3,7 +3,7 @@
 One message that cannot be processed is that message's fault. When none can be, it is ours: a wrong plan was deployed, a
 disk is full. Then messages are better left where they are, and a person told.
 
-What is unreadable to anybody counts neither way: a stranger who publishes nonsense is not to stop a service.
+What a stranger wrote counts neither way, nonsense or not: nobody who may publish is to stop a service by it.
 """
 
 from collections import Counter

@@ -165,7 +165,7 @@ class Consumption:
             message = held.original = original_of(self._subjects, message)
             return await self._handler(message)
         except Undecodable as error:
-            return DeadLetter(error.reason, error.detail, unreadable=True)
+            return DeadLetter(error.reason, error.detail, foreign=True)
         except MessageTooLarge as error:
             return DeadLetter("too_large", str(error))
         except asyncio.CancelledError as error:
@@ -201,7 +201,7 @@ class Consumption:
     async def _set_aside(self, verdict: DeadLetter, message: Message) -> None:
         _log.warning("message.dead", extra={**self._about(message), "reason": verdict.reason})
         await self._bury(DeadMessage.of(message, verdict, datetime.now(UTC)))
-        if not verdict.unreadable:
+        if not verdict.foreign:
             self._losses.lost(message.replay or message.sequence, verdict.reason, asyncio.get_running_loop().time())
 
     def _count_wait(self, sequence: int) -> None:

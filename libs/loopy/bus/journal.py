@@ -34,7 +34,7 @@ from loopy.runs.records import (
     RunResumed,
     RunStarted,
 )
-from loopy.runs.state import RunState, evolve, fold
+from loopy.runs.state import Result, RunState, evolve, fold
 from loopy.runs.summary import RunSummary, summarize
 
 Steering: TypeAlias = RunPaused | RunResumed | RunCancelled | RunFailed
@@ -55,7 +55,8 @@ class Recorded(msgspec.Struct, frozen=True):
     """A run as it is recorded: in its journal, or since `archived_at` in its archive.
 
     `left_out` counts the facts that were too large for the archive; `routed` is what the archive has of its event.
-    `steering` is what people had the run do, and each time that it failed, in order.
+    `steering` is what people had the run do, and each time that it failed, in order; `attempts` are the results of all
+    attempts, also of epochs that are past, which the state knows no more.
     """
 
     state: RunState
@@ -63,13 +64,15 @@ class Recorded(msgspec.Struct, frozen=True):
     left_out: int = 0
     routed: tuple[EventRouted, ...] = ()
     steering: tuple[Steering, ...] = ()
+    attempts: tuple[Result, ...] = ()
 
 
 async def find_run(bus: Bus, run: str) -> Recorded | None:
     """A run, archived or not; None when nothing is recorded of it."""
     messages = await bus.last_each(RUNS, [bus.subjects.journal(run)])
     records = tuple(readable_facts(bus.subjects, messages))
-    recorded = Recorded(fold(run, records), steering=_steering(records)) if messages else None
+    state = fold(run, records)
+    recorded = Recorded(state, steering=_steering(records), attempts=_attempts(records)) if messages else None
     if recorded is not None and recorded.state.ended is None:
         return recorded
     archive = (await find_archives(bus, [run])).get(run)
@@ -140,11 +143,16 @@ def _standing_facts(bus: Bus, run: str) -> tuple[str, ...]:
 def _recorded(bus: Bus, archive: Archive) -> Recorded:
     records = list(readable_facts(bus.subjects, archive.facts))
     routed = tuple(record for record in records if isinstance(record, EventRouted))
-    return Recorded(fold(archive.run, records), archive.at, archive.left_out, routed, _steering(records))
+    state, steering, attempts = fold(archive.run, records), _steering(records), _attempts(records)
+    return Recorded(state, archive.at, archive.left_out, routed, steering, attempts)
 
 
 def _steering(records: Iterable[Record]) -> tuple[Steering, ...]:
     return tuple(record for record in records if isinstance(record, Steering))
+
+
+def _attempts(records: Iterable[Record]) -> tuple[Result, ...]:
+    return tuple(record for record in records if isinstance(record, Result))
 
 
 async def _plans_of(bus: Bus, states: Iterable[RunState]) -> dict[str, Plan]:

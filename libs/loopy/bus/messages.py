@@ -58,12 +58,12 @@ class RetryAfter(msgspec.Struct, frozen=True):
 class DeadLetter(msgspec.Struct, frozen=True):
     """It can never be processed: set it aside with this constant word and sentence.
 
-    One that is `unreadable` says nothing to anybody, so it tells nothing about the state of whoever consumes it.
+    One that is `foreign` was written by a stranger, so it tells nothing about the state of whoever consumes it.
     """
 
     reason: str
     detail: str
-    unreadable: bool = False
+    foreign: bool = False
 
 
 # Together they are about five minutes: what two deployments may be apart, not more.

@@ -79,7 +79,7 @@ async def clear(bus: Bus, stream: Stream, message: Message, read: Read) -> bool:
 async def set_aside(bus: Bus, nonsense: Message, why: Undecodable) -> None:
     """Keep what nobody consumes, and nobody understands, as a dead letter. Done again it changes nothing. BusError."""
     _log.warning("message.dead", subject=nonsense.subject, sequence=nonsense.sequence, reason=why.reason)
-    await bus.bury(nonsense, DeadLetter(why.reason, why.detail, unreadable=True))
+    await bus.bury(nonsense, DeadLetter(why.reason, why.detail, foreign=True))
 
 
 async def _newest(bus: Bus, stream: Stream, subject: str, at_least: int) -> Message | None:

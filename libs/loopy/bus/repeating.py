@@ -3,12 +3,18 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+import msgspec
+
 from loopy.bus.client import Bus
 from loopy.bus.cloudevents import event_message, read_event
-from loopy.bus.streams import EVENTS
+from loopy.bus.facts import readable_facts
+from loopy.bus.streams import EVENTS, RUNS
 from loopy.compiler.plan import Plan
-from loopy.runs.records import Event
+from loopy.runs.records import Event, EventRouted
+from loopy.runs.route import CRON
 from loopy.types.check import checker_of
+
+FIRING = "a schedule started it; it cannot be replayed"
 
 
 async def find_event(bus: Bus, types: Iterable[str], identity: str) -> Event | None:
@@ -18,10 +24,30 @@ async def find_event(bus: Bus, types: Iterable[str], identity: str) -> Event | N
     return read_event(bus.subjects, found[-1]) if found else None
 
 
-def repeated(plan: Plan, old: Event, identity: str, source: str, now: datetime) -> Event:
-    """A new event of this id with the data of an old one, checked against the types of today. Mismatch; KeyError."""
+async def is_firing(bus: Bus, identity: str) -> bool:
+    """Whether it is a schedule's firing that has this id: it started its run, but is no event that is stored."""
+    found = await bus.last(RUNS, bus.subjects.routed(identity, identity)) if identity else None
+    facts = readable_facts(bus.subjects, [found] if found is not None else [])
+    return any(isinstance(fact, EventRouted) and fact.type == CRON for fact in facts)
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """What is said of a repetition: the new event's id and source, when it is, who has it so, and why (or empty)."""
+
+    identity: str
+    source: str
+    at: datetime
+    by: str
+    why: str = ""
+
+
+def repeated(plan: Plan, old: Event, repeat: Repeat) -> Event:
+    """A new event with the data of an old one, checked against the types of today. Mismatch; KeyError."""
     data = checker_of(plan.events[old.type]).check(old.data)
-    return Event(identity, old.type, source, now, data, cascade=identity, replay_of=old.id)
+    return Event(
+        repeat.identity, old.type, repeat.source, repeat.at, data,
+        cascade=repeat.identity, replay_of=old.id, replayed_by=repeat.by, replayed_why=repeat.why or None,
+    )  # fmt: skip
 
 
 async def publish_event(bus: Bus, event: Event) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -27,6 +28,13 @@ class SteerResult(msgspec.Struct, frozen=True):
     run: str
     record: Steered | None = None
     refused: Refused | None = None
+
+
+def described(result: SteerResult) -> dict[str, Any]:
+    """What came of it, for programs."""
+    if result.refused is not None:
+        return {"run": result.run, "error": result.refused.why, "hint": result.refused.hint}
+    return {"run": result.run, "record": result.record}
 
 
 async def steer_run(bus: Bus, run: str, asked: Asked, now: datetime) -> SteerResult:

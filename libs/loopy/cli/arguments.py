@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 SERVICES = ("ingress", "scheduler", "dispatcher", "executor", "console")
-OUTCOMES = ("succeeded", "failed", "skipped", "cancelled", "timed_out", "running", "paused")
+OUTCOMES = ("succeeded", "failed", "skipped", "cancelled", "running", "paused")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, None: 1.0}
 
@@ -185,11 +185,13 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
         help="list (the default), show, cancel, pause, resume, retry or replay",
     )  # fmt: skip
     parser.add_argument(
-        "ids", nargs="*", metavar="ID", help="a run's id, or enough of its beginning; replay: an event's id"
+        "ids", nargs="*", metavar="ID", help="a run's id, or enough of its beginning; replay: an event's"
     )
-    parser.add_argument("--limit", type=count, default=20, metavar="N", help="list: the newest N (default: 20)")
+    parser.add_argument("--limit", type=count, metavar="N", help="list: the newest N (default: 20)")
     _run_selection(parser)
-    parser.add_argument("--why", type=filled, metavar="TEXT", help="cancel, pause, resume, retry: recorded with it")
+    parser.add_argument(
+        "--why", type=filled, metavar="TEXT", help="recorded with what a run is to do, or an event's replay"
+    )
     parser.add_argument(
         "--from", dest="from_step", type=filled, metavar="STEP",
         help="retry: run this step and all after it (default: what failed, and all after that)",

@@ -83,6 +83,8 @@ def _symbol(progress: Progress) -> Piece:
             return Piece(DONE, "ok")
         case "failed":
             return Piece(BROKEN, "bad")
+        case "cancelled":
+            return Piece(BROKEN, "dim")
         case "running":
             return Piece(BUSY, "busy")
         case "retrying":

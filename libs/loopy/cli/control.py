@@ -60,8 +60,7 @@ async def _control(args: argparse.Namespace, address: Address) -> int:
                 await _check_workflow(bus, args)
             now = datetime.now(UTC)
             said, is_new = await change_control(bus, args.action, args.workflow, me(), args.why or "", now)
-            before = "" if is_new else f" before{f', by {said.by}' if said.halted or said.closed else ''}"
-            stderr_screen().line(line(Piece(f"{DONE} ", "ok"), f"{_what(said)} {_how(said)}{before}"))
+            stderr_screen().line(line(Piece(f"{DONE} ", "ok"), _news(said, is_new=is_new)))
         controls = await read_controls(bus)
     if args.json:
         print_json(described(controls))
@@ -107,6 +106,12 @@ def said_words(said: "ControlSet") -> str:
     """The same in plain words."""
     why = f": {shorten(said.why, 200)}" if said.why else ""
     return f"{_what(said)} {_how(said)} (since {date_time(said.at)}, by {said.by}{why})"
+
+
+def _news(said: "ControlSet", *, is_new: bool) -> str:
+    """What holds after a change, or as before."""
+    by = f", by {said.by}" if said.halted or said.closed else ""
+    return f"{_what(said)} {_how(said)}{'' if is_new else f' (it was so before{by})'}"
 
 
 def _what(said: "ControlSet") -> str:

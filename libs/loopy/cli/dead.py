@@ -115,7 +115,7 @@ async def _given(bus: "Bus", action: str, found: "SetAside") -> tuple[dict[str, 
     try:
         settled = await settle(bus, whole, me(), datetime.now(UTC))
     except Unsettled as why:
-        screen.line(line(Piece(f"{BROKEN} ", "bad"), f"{found.id}: {why}"))
+        screen.line(line(Piece(f"{BROKEN} ", "bad"), str(why)))
         return {"id": found.id, "error": str(why)}, False
     before = " before" if whole.settled is not None else ""
     screen.line(line(Piece(f"{DONE} ", "ok"), f"{found.id} {settled.fate}{before}"))
@@ -152,5 +152,5 @@ async def _one(bus: "Bus", given: str) -> "SetAside":
         raise CommandError(f"`{given}` is no id of a message that was set aside", f"an id is like EVT-17; {LIST_HINT}")
     found = await find_dead(bus, *place) if place is not None else None
     if found is None:
-        raise CommandError(f"no message {given} is set aside", LIST_HINT)
+        raise CommandError(f"no message {given} is set aside", LIST_HINT, code=FAILED)
     return found

@@ -41,7 +41,7 @@ from loopy.runs.records import (
     StepSkipped,
 )
 from loopy.runs.standing import duration_s
-from loopy.runs.state import RunState
+from loopy.runs.state import Result
 
 _NAME_WIDTH = 24
 _WHY_SKIPPED: dict[Literal["when", "predecessors"], str] = {
@@ -96,8 +96,8 @@ def outcome_piece(outcome: Outcome) -> Piece:
             return Piece(f"{DONE} succeeded", "ok")
         case "skipped":
             return Piece(f"{SKIPPED} skipped", "dim")
-        case "failed" | "cancelled" | "timed_out":
-            return Piece(f"{BROKEN} {outcome.replace('_', ' ')}", "bad")
+        case "failed" | "cancelled":
+            return Piece(f"{BROKEN} {outcome}", "bad")
         case _:
             assert_never(outcome)
 
@@ -167,18 +167,29 @@ def event_lines(started: RunStarted) -> list[Line]:
     """The event that started a run: what it is, where it came from, what it holds."""
     event = started.event
     about = f"  {short(event.id)}  from {source_words(event)}  at {date_time(event.time)}"
-    return [line(Piece(event.type, "name"), Piece(about, "dim")), line(f"  {values(event.data)}")]
+    heading = line(Piece(event.type, "name"), Piece(about, "dim"))
+    return [heading, *_replay_lines(event), line(f"  {values(event.data)}")]
 
 
-def failed_lines(state: RunState) -> list[Line]:
-    """Every attempt of a run that failed, with the reason, in order."""
-    failures = [r for facts in state.steps.values() for r in facts.results if isinstance(r, AttemptFailed)]
+def _replay_lines(event: Event) -> list[Line]:
+    """Of an event that was replayed: which it repeats, who had it so, and why."""
+    if event.replay_of is None:
+        return []
+    by = f" by {event.replayed_by}" if event.replayed_by else ""
+    why = f": {shorten(event.replayed_why, 200)}" if event.replayed_why else ""
+    return [line(Piece(f"  replays {short(event.replay_of)}{by}{why}", "dim"))]
+
+
+def failed_lines(attempts: Iterable[Result]) -> list[Line]:
+    """Those of a run's attempts that failed, with the reason, in order; the epoch is said where it is not the first."""
+    failures = [attempt for attempt in attempts if isinstance(attempt, AttemptFailed)]
     return [told for failure in sorted(failures, key=lambda failure: failure.at) for told in _failure_lines(failure)]
 
 
 def _failure_lines(failure: AttemptFailed) -> list[Line]:
     first, *others = failure.detail.splitlines() or [""]
-    heading = f"{failure.step}, attempt {failure.attempt}: {failure.reason}: {first}"
+    epoch = f" of epoch {failure.epoch}" if failure.epoch else ""
+    heading = f"{failure.step}, attempt {failure.attempt}{epoch}: {failure.reason}: {first}"
     return [line(Piece(f"  {BROKEN} ", "bad"), heading), *(line(f"      {other}") for other in others)]
 
 

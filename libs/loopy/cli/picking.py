@@ -4,7 +4,8 @@ import argparse
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from loopy.cli.exits import CommandError
+from loopy.cli.exits import FAILED, CommandError
+from loopy.cli.screen import ATTENTION, Piece, line, stderr_screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +35,14 @@ def selection(args: argparse.Namespace, standings: "Sequence[str]" = ()) -> "Sel
 
 
 async def picked(bus: "Bus", wanted: "Selection", limit: int) -> "list[RunSummary]":
-    """The newest of the runs that are meant, the newest first; of the newest 10,000, those that fit."""
+    """The newest of the runs that are meant, the newest first; of the newest 10,000, those that fit, and it is said."""
     from loopy.bus.journal import list_runs
 
-    found = await list_runs(bus, limit if wanted.is_open else SEARCHED)
+    looked_at = limit if wanted.is_open else SEARCHED
+    found = await list_runs(bus, looked_at)
+    if looked_at == SEARCHED <= len(found):
+        told = f"only the newest {SEARCHED:,} runs were looked at; of older ones, name the ids"
+        stderr_screen().line(line(Piece(f"{ATTENTION} ", "warn"), told))
     return [summary for summary in found if wanted.picks(summary)][:limit]
 
 
@@ -52,6 +57,19 @@ async def resolved(bus: "Bus", given: str) -> str:
         case [identity]:
             return identity
         case []:
-            raise CommandError(f"there is no run {given}", "`loopy runs` lists them")
+            raise CommandError(f"there is no run {given}", "`loopy runs` lists them", code=FAILED)
         case _:
             raise CommandError(f"{len(found)} runs begin with {given}: {', '.join(found[:5])}", "give more of the id")
+
+
+async def event_begun(bus: "Bus", given: str) -> str | None:
+    """The complete id of the one event that started a run and whose id begins so; None when there is none.
+
+    Ids of events are as long as their senders have them, so a complete one is to be looked for first. CommandError.
+    """
+    from loopy.bus.journal import list_runs
+
+    found = sorted({s.event for s in await list_runs(bus, SEARCHED) if s.event.startswith(given)}) if given else []
+    if len(found) > 1:
+        raise CommandError(f"{len(found)} events begin with {given}: {', '.join(found[:5])}", "give more of the id")
+    return found[0] if found else None

@@ -21,6 +21,7 @@ ROOM = (
     "it drains by itself, as runs that ended are archived and what is old is deleted; to have room now, raise its limit"
     " (`nats stream edit NAME --max-bytes=SIZE`) or the server's (`max_file_store`)"
 )
+NO_STREAM = 10059
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -70,7 +71,8 @@ def _declared_namespace(project: Path | None) -> str | None:
 async def connected(address: Address, command: str) -> AsyncIterator["Bus"]:
     """A connection to the bus for as long as the context lasts; CommandError when it cannot be had.
 
-    What is published on it does not wait for room in a stream: a person is told.
+    A namespace in which nothing was ever run has no streams: whatever asked for one would fail in words that help
+    nobody, or wait for ever. What is published does not wait for room in a stream: a person is told.
     """
     from loopy.bus.client import Bus, BusError, StreamFull
     from loopy.bus.subjects import NamespaceError
@@ -80,6 +82,7 @@ async def connected(address: Address, command: str) -> AsyncIterator["Bus"]:
     except (BusError, NamespaceError) as error:
         raise CommandError(str(error), "`loopy doctor` checks what a run needs") from error
     try:
+        await _check_namespace(bus)
         yield bus.hurried()
     except StreamFull as full:
         raise CommandError(f"{full}{await _limit(bus, full.stream)}", ROOM) from full
@@ -87,6 +90,22 @@ async def connected(address: Address, command: str) -> AsyncIterator["Bus"]:
         raise CommandError(str(error)) from error
     finally:
         await bus.close()
+
+
+async def _check_namespace(bus: "Bus") -> None:
+    """CommandError when nothing was ever run in the bus's namespace."""
+    from loopy.bus.errors import ApiRefused
+    from loopy.bus.streams import RUNS
+
+    try:
+        await bus.position(RUNS)
+    except ApiRefused as error:
+        if error.code != NO_STREAM:
+            raise
+        raise CommandError(
+            f"nothing was ever run in namespace `{bus.subjects.namespace}` of this server",
+            "`--namespace NS` names another one; `loopy run` and `loopy serve` make what one needs",
+        ) from None
 
 
 async def _limit(bus: "Bus", name: str) -> str:

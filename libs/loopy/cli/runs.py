@@ -2,9 +2,9 @@
 
 import argparse
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from loopy.cli.exits import OK, CommandError
+from loopy.cli.exits import FAILED, OK, CommandError
 from loopy.cli.parser import did_you_mean
 from loopy.cli.picking import is_selective, picked, resolved, selection
 from loopy.cli.reach import Address, connected, find_bus
@@ -24,19 +24,20 @@ from loopy.cli.screen import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
+    from loopy.bus.journal import Recorded
     from loopy.runs.cascade import CascadeRun
-    from loopy.runs.records import Record
-    from loopy.runs.state import RunState
+    from loopy.runs.records import RunStarted
     from loopy.runs.summary import RunSummary
 
 STEERED = ("cancel", "pause", "resume", "retry")
 ACTIONS = ("list", "show", *STEERED, "replay")
 WAITED_FOR = ("cancel", "resume", "retry", "replay")
+LISTED = 20
 TAKEN_BY = {
-    "why": STEERED,
+    "limit": ("list",),
+    "why": (*STEERED, "replay"),
     "from": ("retry",),
     "set": ("retry",),
     "wait": WAITED_FOR,
@@ -93,6 +94,7 @@ def _check(args: argparse.Namespace) -> None:
 def _check_options(args: argparse.Namespace) -> None:
     """CommandError for an option that is another action's."""
     given = {
+        "limit": args.limit is not None,
         "why": args.why is not None,
         "from": args.from_step is not None,
         "set": bool(args.set),
@@ -111,7 +113,7 @@ def _check_options(args: argparse.Namespace) -> None:
 
 async def _list(args: argparse.Namespace, address: Address) -> int:
     async with connected(address, "runs") as bus:
-        summaries = await picked(bus, selection(args), args.limit)
+        summaries = await picked(bus, selection(args), args.limit or LISTED)
     if args.json:
         print_json(summaries)
     elif not summaries:
@@ -147,22 +149,18 @@ async def _show(args: argparse.Namespace, address: Address) -> int:
         identity = await resolved(bus, args.ids[0])
         found = await find_run(bus, identity)
         if found is None or found.state.started is None:
-            raise CommandError(f"there is no run {args.ids[0]}", "`loopy runs` lists them")
-        state, started = found.state, found.state.started
+            raise CommandError(f"there is no run {args.ids[0]}", "`loopy runs` lists them", code=FAILED)
+        started = found.state.started
         cascade = await read_cascade(bus, started.event.cascade, found.routed)
     member = next((member for member in cascade.runs if member.run == identity), None)
     if args.json:
-        about = {"run": member, "event": started.event, "attempts": _attempts(state), "archived_at": found.archived_at}
+        about = {"run": member, "event": started.event, "attempts": found.attempts, "archived_at": found.archived_at}
         print_json({**about, "steering": found.steering})
     else:
-        _print_run(stdout_screen(), state, member, found.steering)
+        _print_run(stdout_screen(), started, member, found)
         if found.archived_at is not None:
             stdout_screen().lines(_archived_lines(found.archived_at, found.left_out))
     return OK
-
-
-def _attempts(state: "RunState") -> list[Any]:
-    return [result for facts in state.steps.values() for result in facts.results]
 
 
 def _archived_lines(at: "datetime", left_out: int) -> list[Line]:
@@ -170,16 +168,15 @@ def _archived_lines(at: "datetime", left_out: int) -> list[Line]:
     return [line(), line(Piece(f"archived {date_time(at)}{more}", "dim"))]
 
 
-def _print_run(screen: Screen, state: "RunState", member: "CascadeRun | None", steered: "Sequence[Record]") -> None:
+def _print_run(screen: Screen, started: "RunStarted", member: "CascadeRun | None", found: "Recorded") -> None:
     from loopy.cli.cascade_tree import drawn, run_branch
     from loopy.cli.fact_lines import event_lines, failed_lines, steering_lines
 
-    assert state.started is not None
-    screen.lines(event_lines(state.started))
+    screen.lines(event_lines(started))
     if member is not None:
         screen.lines(drawn(run_branch(member)))
-    failures = failed_lines(state)
+    failures = failed_lines(found.attempts)
     if failures:
         screen.lines([line(), line(Piece("Failed attempts", "name")), *failures])
-    if steered:
-        screen.lines([line(), line(Piece("Steered", "name")), *steering_lines(steered)])
+    if found.steering:
+        screen.lines([line(), line(Piece("Steered", "name")), *steering_lines(found.steering)])

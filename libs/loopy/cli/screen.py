@@ -109,10 +109,12 @@ def stderr_screen() -> Screen:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output: indented on a terminal, one line in a pipe."""
+    """One JSON value on standard output, all keys in it: indented on a terminal, one line in a pipe."""
     import msgspec
 
-    data = msgspec.json.encode(value)
+    from loopy.kit.documents import complete
+
+    data = msgspec.json.encode(complete(value))
     print((msgspec.json.format(data) if sys.stdout.isatty() else data).decode(), flush=True)
 
 

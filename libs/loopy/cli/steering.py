@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _steer(args: argparse.Namespace, address: Address) -> int:
+    from loopy.bus.steer import described
     from loopy.bus.streams import RUNS
 
     async with connected(address, "runs") as bus:
@@ -38,7 +39,7 @@ async def _steer(args: argparse.Namespace, address: Address) -> int:
         if args.wait:
             well = await _ended_well(bus, args, results, after) and well
     if args.json:
-        print_json([_described(result) for result in results])
+        print_json([described(result) for result in results])
     return OK if well else FAILED
 
 
@@ -51,7 +52,7 @@ async def _chosen(bus: "Bus", args: argparse.Namespace) -> list[str]:
     wanted = selection(args, reached(args.action, from_step=args.from_step is not None))
     runs = [each.run for each in await picked(bus, wanted, SEARCHED)]
     if not runs:
-        stderr_screen().line("no such run")
+        stderr_screen().line("no run fits, so nothing was done; `loopy runs list` takes the same options")
     elif not is_confirmed(args, f"{args.action} {counted(len(runs), 'run')}"):
         raise CommandError("nothing was done", code=FAILED)
     return runs
@@ -117,13 +118,6 @@ def _tell(action: str, result: "SteerResult") -> None:
     screen.line(line(Piece(f"{BROKEN} ", "bad"), f"run {run}: {result.refused.why}"))
     if result.refused.hint:
         screen.line(line(Piece(f"  {result.refused.hint}", "dim")))
-
-
-def _described(result: "SteerResult") -> dict[str, Any]:
-    """What came of it, for programs."""
-    if result.refused is not None:
-        return {"run": result.run, "error": result.refused.why, "hint": result.refused.hint}
-    return {"run": result.run, "record": result.record}
 
 
 async def _ended_well(bus: "Bus", args: argparse.Namespace, results: "Sequence[SteerResult]", after: int) -> bool:

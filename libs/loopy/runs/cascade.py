@@ -27,15 +27,18 @@ from loopy.runs.standing import Standing, StepStanding, duration_s, standings
 from loopy.runs.state import Result, RunState, StepState
 from loopy.runs.summary import verdict
 
-Progress: TypeAlias = Literal["waiting", "running", "retrying", "succeeded", "failed", "skipped", "blocked"]
+Progress: TypeAlias = Literal[
+    "waiting", "running", "retrying", "succeeded", "failed", "skipped", "blocked", "cancelled"
+]
 
 
 class CascadeStep(msgspec.Struct, frozen=True):
     """One step of a run, as far as it has come.
 
     `waiting`: not all steps before it are settled, or its run waits for its slots; `running`: handed to the executors;
-    `retrying`: an attempt failed and another follows; `blocked`: a step before it failed. `duration_s` is what its
-    attempts took, None before the first result; `detail` says why it failed, or why its last attempt did.
+    `retrying`: an attempt failed and another follows; `blocked`: a step before it failed; `cancelled`: its run ended
+    before it did. `duration_s` is what its attempts took, None before the first result; `detail` says why it failed, or
+    why its last attempt did.
     """
 
     name: str
@@ -203,7 +206,7 @@ class _Builder:
         last = results[-1] if results else None
         return CascadeStep(
             name=name,
-            progress=_progress(stands.standing, facts, admitted=state.admitted),
+            progress=_progress(stands.standing, facts, state),
             attempts=max((result.attempt for result in results), default=0),
             duration_s=sum(map(duration_s, results)) if results else None,
             output=success.output if success else None,
@@ -236,12 +239,14 @@ def _usage(results: Sequence[Result]) -> Usage:
     )
 
 
-def _progress(standing: Standing, facts: StepState, *, admitted: bool) -> Progress:
+def _progress(standing: Standing, facts: StepState, run: RunState) -> Progress:
+    if run.ended is not None and standing in (Standing.WAITING, Standing.READY):
+        return "cancelled"
     match standing:
         case Standing.WAITING:
             return "waiting"
         case Standing.READY:
-            if not admitted:
+            if not run.admitted:
                 return "waiting"
             return "retrying" if facts.results else "running"
         case Standing.SUCCEEDED:

@@ -3,6 +3,7 @@
 import hashlib
 
 ID_BYTES = 12
+SENSORS = "/sensors/"
 
 
 def derive(*parts: str) -> str:
@@ -24,6 +25,11 @@ def emitted_id(run: str, step: str, epoch: int, event: str, index: int) -> str:
 def firing_id(schedule: str, at: int) -> str:
     """The firing of a schedule that was due at a time, in whole seconds since 1970."""
     return derive("firing", schedule, str(at))
+
+
+def sensor_source(sensor: str) -> str:
+    """The source of the events that a sensor makes."""
+    return SENSORS + sensor
 
 
 def sensed_id(sensor: str, source_id: str, event: str, index: int) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-Outcome: TypeAlias = Literal["succeeded", "failed", "skipped", "cancelled", "timed_out"]
+Outcome: TypeAlias = Literal["succeeded", "failed", "skipped", "cancelled"]
 Data: TypeAlias = dict[str, Any]
 # A time that says of which zone it is. One that does not is no time: it cannot be compared with any that does.
 Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -32,7 +32,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """A typed event (CloudEvents 1.0 attributes). `data` has the fields that the registry declares.
 
     `cascade` is the id of the first event of its chain (its own id for a first one) and `hops` how many runs lie
-    between; `traceparent` is the W3C trace context that it came with, `replay_of` the id of the event that it repeats.
+    between; `traceparent` is the W3C trace context that it came with, `replay_of` the id of the event that it repeats,
+    `replayed_by` who had that, and `replayed_why`.
     """
 
     id: str
@@ -45,6 +46,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     cause: Cause | None = None
     traceparent: str | None = None
     replay_of: str | None = None
+    replayed_by: str | None = None
+    replayed_why: str | None = None
 
 
 class RoutedRun(msgspec.Struct, frozen=True):

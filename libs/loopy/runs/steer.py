@@ -13,6 +13,7 @@ from loopy.compiler.plan import Plan, Workflow
 from loopy.diagnostics.suggest import did_you_mean
 from loopy.runs.edits import Refused, and_after, checked_edits
 from loopy.runs.records import Data, RunCancelled, RunPaused, RunResumed, RunStarted
+from loopy.runs.route import CRON
 from loopy.runs.standing import Standing, standings
 from loopy.runs.state import RunState
 
@@ -104,7 +105,8 @@ def _why_too_late(plan: Plan | None, state: RunState) -> Refused | None:
 
 
 def _replay_hint(started: RunStarted) -> str:
-    return f"`loopy runs replay {started.event.id}` runs its event again"
+    """How the event runs again; nothing for a schedule's firing, which is no event that could be published anew."""
+    return "" if started.event.type == CRON else f"`loopy runs replay {started.event.id}` runs its event again"
 
 
 def _retry_hint(state: RunState) -> str:

@@ -19,6 +19,7 @@ MAX_LIMIT = 500
 MAX_NAME = 100
 SCANNED = 2000  # runs that are looked at when only some of them are asked for
 MAX_WHY = 1000
+SHOWN_BESIDE = ("archived_at", "left_out", "steering", "attempts")
 ACTIONS = ("cancel", "pause", "resume", "retry")
 _RUN_ID = re.compile(r"[0-9a-f]{24}")
 
@@ -71,10 +72,15 @@ def bulk_of(action: str, query: Mapping[str, Any]) -> Selection:
 
 def asked_of(action: str, query: Mapping[str, Any]) -> Asked:
     """What is asked of runs, by whom and why. Raises QueryError."""
+    return Asked(_wish(action, query), name_of(query), why_of(query))
+
+
+def why_of(query: Mapping[str, Any]) -> str:
+    """Why somebody asks for something, as it is recorded; perhaps empty. Raises QueryError."""
     why = text_of(query, "why") or ""
     if len(why) > MAX_WHY:
         raise QueryError(f"why must have at most {MAX_WHY} characters")
-    return Asked(_wish(action, query), name_of(query), why)
+    return why
 
 
 def _wish(action: str, query: Mapping[str, Any]) -> Wish:
@@ -172,9 +178,9 @@ def is_run_id(text: str) -> bool:
 
 
 def shown_run(found: Recorded) -> dict[str, Any]:
-    """A run with its facts; `archived_at` is null while its own messages are there."""
-    about = {"archived_at": found.archived_at, "left_out": found.left_out, "steering": found.steering}
-    return msgspec.structs.asdict(found.state) | about
+    """A run with its facts; `archived_at` is null while its own messages are there. `attempts` are of all epochs."""
+    about = msgspec.structs.asdict(found)
+    return msgspec.structs.asdict(found.state) | {name: about[name] for name in SHOWN_BESIDE}
 
 
 def shown_delivery(delivery: Delivery) -> dict[str, Any]:

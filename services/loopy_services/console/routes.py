@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
+import msgspec
 from litestar import Litestar, Response, get, post
 
 from loopy.bus import journal
@@ -22,11 +23,13 @@ from loopy.bus.deadletters import (
 )
 from loopy.bus.deliveries import newest_deliveries, newest_failures
 from loopy.clock import Clock
+from loopy.compiler.plan import encode_plan
 from loopy.kit.api import api
 from loopy.kit.current_plan import CurrentPlan
+from loopy.kit.documents import complete
 from loopy.kit.problems import Problem
 from loopy_services.console import core
-from loopy_services.console.asking import Answer, AnyRequest, query_of, within
+from loopy_services.console.asking import Answer, AnyRequest, given, query_of, within, written
 from loopy_services.console.steering import SteeringRoutes
 
 MOST_BODY = 1 << 20
@@ -122,10 +125,10 @@ class Routes:
         return await self._settled(request, drop_dead)
 
     async def _settled(self, request: AnyRequest, settle: Settle) -> Answer:
-        by = core.name_of(query_of(request))
+        by = core.name_of(await given(request))
         found = await self._found(request)
         try:
-            settlement = await within(settle(self._bus, found, by, self._clock.now()))
+            settlement = await written(settle(self._bus, found, by, self._clock.now()))
         except Unsettled as refused:
             raise Problem(409, str(refused)) from None
         return Response({"id": found.id, "settled": settlement})
@@ -137,8 +140,8 @@ class Routes:
         return found
 
     async def plan(self, request: AnyRequest) -> Answer:
-        """The plan by which this process starts new runs."""
-        return Response({"hash": self._current.hash, "plan": self._current.plan})
+        """The plan by which this process starts new runs, as it is on the bus."""
+        return Response({"hash": self._current.hash, "plan": msgspec.Raw(encode_plan(self._current.plan))})
 
     async def health(self, request: AnyRequest) -> Answer:
         """200 when the bus can be talked to, else 503; and whether somebody had everything stand still."""
@@ -156,8 +159,10 @@ class Routes:
 def _answering(answer: Callable[[AnyRequest], Awaitable[Answer]]) -> Callable[[AnyRequest], Awaitable[Answer]]:
     async def respond(request: AnyRequest) -> Answer:
         try:
-            return await answer(request)
+            answered = await answer(request)
         except core.QueryError as error:
             raise Problem(400, str(error)) from None
+        answered.content = complete(answered.content)
+        return answered
 
     return respond

@@ -1,6 +1,5 @@
 """The console's paths that have something done: runs are steered, events replayed, everything halted and closed."""
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -10,8 +9,8 @@ from litestar import Response
 from loopy.bus import journal
 from loopy.bus.client import Bus
 from loopy.bus.control import CHANGES, Change, change_control, read_controls
-from loopy.bus.repeating import find_event, publish_event, repeated
-from loopy.bus.steer import SteerResult, steer_run
+from loopy.bus.repeating import FIRING, Repeat, find_event, is_firing, publish_event, repeated
+from loopy.bus.steer import SteerResult, described, steer_run
 from loopy.bus.undecodable import Undecodable
 from loopy.clock import Clock
 from loopy.kit.current_plan import CurrentPlan
@@ -19,7 +18,7 @@ from loopy.kit.problems import Problem
 from loopy.runs.steer import Asked
 from loopy.types.check import Mismatch
 from loopy_services.console import core
-from loopy_services.console.asking import Answer, AnyRequest, given, within
+from loopy_services.console.asking import Answer, AnyRequest, each_of, given, within, written
 
 AT_ONCE = 8
 SOURCE = "/console/replay"
@@ -60,7 +59,7 @@ class SteeringRoutes:
             result = await self._steered(run, asked)
             if result.refused is not None:
                 raise Problem(409, " · ".join(filter(None, (result.refused.why, result.refused.hint))))
-            return Response(_described(result))
+            return Response(described(result))
 
         return steer
 
@@ -68,30 +67,32 @@ class SteeringRoutes:
         async def steer(request: AnyRequest) -> Answer:
             query = await given(request)
             asked, runs = core.asked_of(action, query), await self._selected(action, query)
-            turn = asyncio.Semaphore(AT_ONCE)
 
-            async def one(run: str) -> SteerResult:
-                async with turn:
-                    return await self._steered(run, asked)
+            async def one(run: str) -> dict[str, Any]:
+                return described(await self._steered(run, asked))
 
-            results = await asyncio.gather(*(one(run) for run in runs))
-            return Response({"runs": [_described(result) for result in results]})
+            return Response({"runs": await each_of("run", runs, one, at_once=AT_ONCE)})
 
         return steer
 
     async def replay(self, request: AnyRequest) -> Answer:
         """Publish an event anew."""
-        answer = await self._replayed(request.path_params["event"])
+        answer = await self._replayed(request.path_params["event"], await given(request))
         if "error" in answer:
             raise Problem(404 if answer["error"] == NO_EVENT else 409, answer["error"])
         return Response(answer)
 
     async def replay_many(self, request: AnyRequest) -> Answer:
         """Publish anew the events that started the selected runs."""
-        query = core.RunQuery(core.MAX_LIMIT, core.bulk_of("replay", await given(request)))
-        runs = query.answer(await within(journal.list_runs(self._bus, query.scanned)))
+        query = await given(request)
+        wanted = core.RunQuery(core.MAX_LIMIT, core.bulk_of("replay", query))
+        runs = wanted.answer(await within(journal.list_runs(self._bus, wanted.scanned)))
         events = list(dict.fromkeys(run.event for run in reversed(runs)))
-        return Response({"events": [await self._replayed(event) for event in events]})
+
+        async def one(event: str) -> dict[str, Any]:
+            return await self._replayed(event, query)
+
+        return Response({"events": await each_of("event", events, one, at_once=1)})
 
     def _change(self, change: Change) -> Callable[[AnyRequest], Awaitable[Answer]]:
         async def set_control(request: AnyRequest) -> Answer:
@@ -102,7 +103,7 @@ class SteeringRoutes:
             if workflow is not None and workflow not in self._current.plan.workflows:
                 raise Problem(404, "the plan has no workflow of this name")
             now = self._clock.now()
-            said, is_new = await within(change_control(self._bus, change, workflow, core.name_of(query), why, now))
+            said, is_new = await written(change_control(self._bus, change, workflow, core.name_of(query), why, now))
             return Response({"holds": said, "changed": is_new})
 
         return set_control
@@ -113,24 +114,21 @@ class SteeringRoutes:
         return [run.run for run in wanted.answer(await within(journal.list_runs(self._bus, wanted.scanned)))]
 
     async def _steered(self, run: str, asked: Asked) -> SteerResult:
-        return await within(steer_run(self._bus, run, asked, self._clock.now()))
+        return await written(steer_run(self._bus, run, asked, self._clock.now()))
 
-    async def _replayed(self, identity: str) -> dict[str, Any]:
+    async def _replayed(self, identity: str, query: dict[str, Any]) -> dict[str, Any]:
+        by, why = core.name_of(query), core.why_of(query)
         try:
             old = await within(find_event(self._bus, self._current.plan.events, identity))
             if old is None:
-                return {"event": identity, "error": NO_EVENT}
-            new = repeated(self._current.plan, old, uuid.uuid4().hex[:24], SOURCE, self._clock.now())
+                scheduled = await within(is_firing(self._bus, identity))
+                return {"event": identity, "error": FIRING if scheduled else NO_EVENT}
+            repeat = Repeat(uuid.uuid4().hex[:24], SOURCE, self._clock.now(), by, why)
+            new = repeated(self._current.plan, old, repeat)
         except (Undecodable, Mismatch) as error:
             return {"event": identity, "error": f"it does not fit the types of today: {error}"}
-        await within(publish_event(self._bus, new))
+        await written(publish_event(self._bus, new))
         return {"event": identity, "replayed_as": new.id}
 
 
 NO_EVENT = "no event has this id, of a type that the plan declares"
-
-
-def _described(result: SteerResult) -> dict[str, Any]:
-    if result.refused is not None:
-        return {"run": result.run, "error": result.refused.why, "hint": result.refused.hint}
-    return {"run": result.run, "record": result.record}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 from functools import partial
 
+import msgspec
 import structlog
 
 from loopy.bus.client import Bus
@@ -21,6 +22,7 @@ from loopy.bus.writing import was_first
 from loopy.clock import Clock
 from loopy.compiler.plan import Plan
 from loopy.kit.metrics import EVENTS_ROUTED, LIMIT_REFUSALS, RUN_START_SECONDS, RUNS_STARTED, UNMEASURED, Metrics
+from loopy.runs.ids import SENSORS
 from loopy.runs.records import Event, EventRouted
 from loopy.runs.route import Beginning, firing_event, nowhere, route, starts
 from loopy_services.dispatcher.core import admit, admit_firing, oversize
@@ -64,7 +66,8 @@ class EventRouter:
         if refused is not None:
             return await self._refuse(message, event, refused)
         if not was_first(message) and await self._is_second(message):
-            return DeadLetter("duplicate_event", "another message is stored on this subject: the first one stands")
+            second = "another message is stored on this subject: the first one stands"
+            return DeadLetter("duplicate_event", second, foreign=True)
         routed, known = await self._record(event, lambda earlier: route(plan, name, event, earlier, self._clock.now()))
         if not known:
             self._metrics.add(EVENTS_ROUTED, event.type)
@@ -122,6 +125,8 @@ class EventRouter:
                 return wait
         if event.cause is not None or self._is_firing(message):
             await self._record(event, lambda earlier: nowhere(self._plans.own_hash, event, earlier, self._clock.now()))
+        elif not event.source.startswith(SENSORS):
+            return msgspec.structs.replace(refused, foreign=True)
         return refused
 
     def _is_firing(self, message: Message) -> bool:

@@ -95,7 +95,7 @@ class RunDecider:
         """Set aside what is no fact; where an attempt's result belongs, the run goes on as after its failure."""
         failure = instead_of_result(self._bus.subjects, message, why)
         verdict = await self._by_journal(message, failure) if failure is not None else Ack()
-        return verdict if isinstance(verdict, RetryAfter) else DeadLetter(why.reason, why.detail, unreadable=True)
+        return verdict if isinstance(verdict, RetryAfter) else DeadLetter(why.reason, why.detail, foreign=True)
 
     async def on_timer(self, message: Message) -> Verdict:
         """Consume a timer that fired: request the attempt that was put off. Undecodable."""
@@ -142,7 +142,7 @@ class RunDecider:
     async def _by_journal(self, message: Message, record: Turn) -> Verdict:
         before = await read_before(self._bus, record.run, message)
         if before.started is None:
-            return DeadLetter("unknown_run", f"no RunStarted comes before {message.subject}")
+            return DeadLetter("unknown_run", f"no RunStarted comes before {message.subject}", foreign=True)
         if isinstance(record, AttemptSucceeded | AttemptFailed):
             await self._performer.spending.enter(record, message, before.started.event.cascade)
         return await self._move_on(message, before, record, before.started)

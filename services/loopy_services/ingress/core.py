@@ -112,7 +112,7 @@ def events_of(sensor: Sensor, checkers: Mapping[str, Checker], answer: Sequence[
             Event(
                 id=event_id,
                 type=kind,
-                source=f"/sensors/{sensor.name}",
+                source=ids.sensor_source(sensor.name),
                 time=origin.at,
                 data=data,
                 cascade=event_id,

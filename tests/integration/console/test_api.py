@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from loopy.bus.codec import (
     failed_delivery_message,
     record_message,
 )
-from loopy.compiler.plan import EventTrigger, Plan, Step, Workflow, plan_hash
+from loopy.compiler.plan import EventTrigger, Plan, Step, Workflow, encode_plan, plan_hash
 from loopy.runs import ids
 from loopy.runs.records import (
     AttemptSucceeded,
@@ -108,6 +109,9 @@ async def test_a_run_is_shown_with_its_steps_and_their_outputs(api: httpx.AsyncC
     assert shown["started"]["event"]["data"] == {"title": "7"}
     assert shown["steps"]["look"]["results"][0]["output"] == {"found": 7}
     assert shown["ended"]["outcome"] == "succeeded"
+    assert shown["attempts"] == shown["steps"]["look"]["results"]
+    assert (shown["attempts"][0]["epoch"], shown["attempts"][0]["emits"]) == (0, [])
+    assert shown["attempts"][0]["usage"] == {"input_tokens": 0, "output_tokens": 0, "spend_usd": 0.0}
 
 
 @pytest.mark.parametrize("run", ["0" * 24, "*", "%3E", "..%2F..", "%00", "a" * 5000, "%ff"])
@@ -138,7 +142,8 @@ async def test_deliveries_are_listed_and_the_failed_ones_with_their_error(api: h
 
 
 async def test_the_plan_and_health_are_told(api: httpx.AsyncClient) -> None:
-    assert (await api.get("/api/plan")).json()["hash"] == plan_hash(PLAN)
+    told = (await api.get("/api/plan")).json()
+    assert told == {"hash": plan_hash(PLAN), "plan": msgspec.json.decode(encode_plan(PLAN))}
     health = await api.get("/api/health")
     assert (health.status_code, health.json()["status"]) == (200, "ok")
 

@@ -44,6 +44,11 @@ async def test_one_is_shown_with_its_bytes(api: httpx.AsyncClient, bus: Bus) -> 
     assert (shown["text"], shown["headers"], shown["settled"]) == (None, {"ce-id": "1"}, None)
 
 
+async def test_who_settles_one_may_be_said_in_the_body(api: httpx.AsyncClient, bus: Bus) -> None:
+    settled = (await api.post(f"/api/dead/{await set_aside(bus, 1)}/drop", json={"by": "ada"})).json()["settled"]
+    assert settled["by"] == "ada"
+
+
 async def test_one_is_replayed_once_and_cannot_be_dropped_then(api: httpx.AsyncClient, bus: Bus) -> None:
     identity = await set_aside(bus, 1)
     answers = [(await api.post(f"/api/dead/{identity}/replay?by=ada")).json() for _ in range(2)]

@@ -11,8 +11,9 @@ from loopy.bus.cloudevents import event_message
 from loopy.bus.codec import plan_message
 from loopy.bus.journal import read_run
 from loopy.bus.streams import EVENTS, RUNS, stream_name
-from loopy.compiler.plan import EventTrigger, Plan, Step, Workflow
-from loopy.runs.records import Event, RunEnded, RunFailed
+from loopy.compiler.plan import EventTrigger, Plan, Step, Workflow, plan_hash
+from loopy.runs.records import Event, EventRouted, RunEnded, RunFailed
+from loopy.runs.route import firing_event
 from tests.integration.console.test_api import AT, PLAN, a_run, api, assert_problem, record
 from tests.support.services import services, settings_for
 from tests.support.waiting import wait_until
@@ -146,12 +147,18 @@ async def test_events_are_replayed_alone_and_by_the_runs_that_they_started(
         one = (await client.post("/api/events/e0/replay")).json()
         assert one["event"] == "e0"
         assert_problem(await client.post("/api/events/nothing/replay"), 404)
+        firing = firing_event("nightly", AT, None)
+        await record(bus, EventRouted(firing.id, firing.type, firing.cascade, plan_hash(plan), AT))
+        refused = assert_problem(await client.post(f"/api/events/{firing.id}/replay"), 409)
+        assert refused["detail"] == "a schedule started it; it cannot be replayed"
         assert_problem(await client.post("/api/runs/replay"), 400)
-        many = (await client.post("/api/runs/replay?workflow=triage")).json()["events"]
+        many = (await client.post("/api/runs/replay?workflow=triage&by=ada&why=anew")).json()["events"]
         assert [each["event"] for each in many] == ["e0", "e1"]
     stored = [message async for message in bus.read(EVENTS, [bus.subjects.under("evt", ">")])]
     assert len(stored) == 5
     assert [message.headers.get("ce-replayof") for message in stored[2:]] == ["e0", "e0", "e1"]
+    assert [message.headers.get("ce-replayedby") for message in stored[2:]] == ["console", "ada", "ada"]
+    assert [message.headers.get("ce-replayedwhy") for message in stored[2:]] == [None, "anew", "anew"]
 
 
 async def test_an_archived_run_has_ended_and_shows_who_steered_it(api: httpx.AsyncClient, bus: Bus) -> None:

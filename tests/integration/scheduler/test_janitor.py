@@ -114,6 +114,25 @@ async def test_a_run_that_ended_is_archived_and_nothing_but_its_start_and_end_is
     assert [fact.event for fact in found.routed] == ["e1"]
 
 
+async def test_attempts_before_a_retry_are_shown_from_the_journal_and_from_the_archive(bus: Bus) -> None:
+    run = await a_run(bus, ended=False)
+    again = (
+        RunResumed(run, "w", 1, AT, "ada", steps=("a",)),
+        AttemptSucceeded(run, "w", "a", 1, "x", AT, AT, {"answer": 2}, epoch=1),
+        RunEnded(run, "w", "succeeded", AT),
+    )
+    for record in again:
+        await bus.publish_once(record_message(bus.subjects, record))
+    before = await find_run(bus, run)
+    assert before is not None
+    assert [(each.epoch, each.attempt) for each in before.attempts] == [(0, 1), (0, 2), (1, 1)]
+    await janitor(bus).look()
+    found = await find_run(bus, run)
+    assert found is not None
+    assert found.archived_at is not None
+    assert found.attempts == before.attempts
+
+
 async def test_large_values_are_archived_and_their_blobs_deleted(bus: Bus) -> None:
     run = await a_run(bus, filler="all the same " * 50_000)
     other = await a_run(bus, 2, ended=False, filler="something else " * 50_000)

@@ -86,6 +86,11 @@ def test_a_step_that_will_be_retried_says_why_its_last_attempt_failed() -> None:
     ]
 
 
+def test_the_steps_of_a_cancelled_run_neither_run_nor_wait_any_more() -> None:
+    [run] = tree([routed(FIRST)], (FIRST, [FIRST.started(), FIRST.cancelled(), ended(FIRST, "cancelled")])).runs
+    assert [(step.name, step.progress) for step in run.steps] == [("look", "cancelled"), ("sort", "cancelled")]
+
+
 def test_a_failed_run_fails_the_cascade_and_shows_what_it_blocks() -> None:
     journal: list[Record] = [
         FIRST.started(),

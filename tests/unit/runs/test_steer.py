@@ -11,6 +11,7 @@ from loopy.runs.decide import decide
 from loopy.runs.edits import Refused
 from loopy.runs.effects import EndRun, RequestAttempt
 from loopy.runs.records import Record, RunCancelled, RunFailed, RunPaused, RunResumed
+from loopy.runs.route import firing_event
 from loopy.runs.standing import Standing, standings
 from loopy.runs.state import RunState, evolve, fold
 from loopy.runs.steer import Asked, Cancel, Pause, Resume, Retry, Wish, steer
@@ -160,3 +161,11 @@ def test_the_event_of_a_schedule_has_nothing_to_edit() -> None:
     facts = Facts(FLOW, event(kind="cron", data={"scheduled_at": "2026-11-22T12:00:00Z", "last_run": None}))
     state = fold(facts.run, [facts.started()])
     assert "a schedule started it" in refusal(Retry("look", {"event": {"scheduled_at": "x"}}), state).why
+
+
+def test_a_run_that_a_schedule_started_is_not_said_to_be_replayable() -> None:
+    firing = Facts(FLOW, firing_event("w", NOW, None))
+    ended = fold(firing.run, [firing.started(), firing.ended()])
+    assert refusal(Retry(), ended).hint == ""
+    by_an_event = fold(FACTS.run, [FACTS.started(), FACTS.ended()])
+    assert FACTS.started().event.id in refusal(Retry(), by_an_event).hint
