@@ -151,7 +151,7 @@ def test_a_failed_run_is_shown_with_its_reasons(running: Run) -> None:
 @pytest.mark.parametrize("unknown", ["ffffffff", "f" * 24, "no such run", "*", ">", "a.b", ""])
 def test_an_unknown_run_is_said_to_be_none(running: Run, unknown: str) -> None:
     refused = loopy("runs", "show", unknown, "--project", running.project)
-    assert refused.returncode == 2
+    assert refused.returncode == 1
     assert "there is no run" in refused.stderr
 
 

@@ -131,7 +131,9 @@ def test_every_stream_is_on_the_page_as_it_is() -> None:
 
 
 def test_every_header_of_an_event_is_on_the_page() -> None:
-    event = Event("1", "A", "s", EPOCH, {}, "0", 1, Cause("r", "s"), "00-" + "0" * 32 + "-" + "0" * 16 + "-00", "2")
+    event = Event(
+        "1", "A", "s", EPOCH, {}, "0", 1, Cause("r", "s"), "00-" + "0" * 32 + "-" + "0" * 16 + "-00", "2", "a", "y"
+    )
     table = PAGE.partition("## Headers of an event")[2].partition("## Dead letters")[0]
     told = {
         name for row in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)

@@ -116,12 +116,8 @@ async def test_a_run_that_ended_is_archived_and_nothing_but_its_start_and_end_is
 
 async def test_attempts_before_a_retry_are_shown_from_the_journal_and_from_the_archive(bus: Bus) -> None:
     run = await a_run(bus, ended=False)
-    again = (
-        RunResumed(run, "w", 1, AT, "ada", steps=("a",)),
-        AttemptSucceeded(run, "w", "a", 1, "x", AT, AT, {"answer": 2}, epoch=1),
-        RunEnded(run, "w", "succeeded", AT),
-    )
-    for record in again:
+    again = AttemptSucceeded(run, "w", "a", 1, "x", AT, AT, {"answer": 2}, epoch=1)
+    for record in (RunResumed(run, "w", 1, AT, "ada", "", ("a",)), again, RunEnded(run, "w", "succeeded", AT)):
         await bus.publish_once(record_message(bus.subjects, record))
     before = await find_run(bus, run)
     assert before is not None
