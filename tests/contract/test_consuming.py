@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from loopy.bus import consumer as consuming_module
 from loopy.bus import writing
 from loopy.bus.client import Bus
-from loopy.bus.consumer import MOST_DELIVERIES
+from loopy.bus.consumer import MOST_FAILURES
 from loopy.bus.dead import read_dead
 from loopy.bus.messages import Ack, DeadLetter, Handler, Message, Outgoing, RetryAfter, Verdict
 from loopy.bus.provisioning import ensure_consumer
@@ -178,10 +179,13 @@ async def test_a_reason_that_is_no_text_still_makes_a_dead_letter(bus: Bus) -> N
     assert read_dead(stored).detail == "half a pair: ?"
 
 
-async def test_a_handler_that_raises_at_the_tenth_delivery_ends_in_a_dead_letter(bus: Bus) -> None:
+async def test_a_handler_that_raises_ten_times_ends_in_a_dead_letter(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consuming_module, "FIRST_RETRY_S", 0.0001)
+    raised = 0
+
     async def handler(message: Message) -> Verdict:
-        if message.deliveries < MOST_DELIVERIES:
-            return RetryAfter(0)
+        nonlocal raised
+        raised += 1
         raise RuntimeError("broken for good")
 
     await publish(bus, "1")
@@ -190,6 +194,34 @@ async def test_a_handler_that_raises_at_the_tenth_delivery_ends_in_a_dead_letter
     stored = await bus.last(DEAD, bus.subjects.dead("EVT", 1))
     assert stored is not None
     assert (read_dead(stored).reason, read_dead(stored).detail) == ("handler_failed", "RuntimeError: broken for good")
+    assert raised == MOST_FAILURES
+
+
+async def test_what_was_held_back_elsewhere_counts_as_no_failure_here(bus: Bus, connect: Connect) -> None:
+    given, raised = 0, 0
+
+    async def holds_back(message: Message) -> Verdict:
+        nonlocal given
+        given += 1
+        return RetryAfter(0, waits=True)
+
+    async def fails_once(message: Message) -> Verdict:
+        nonlocal raised
+        raised += 1
+        if raised == 1:
+            raise RuntimeError("broken for a moment")
+        return Ack()
+
+    async def often() -> bool:
+        return given > MOST_FAILURES
+
+    await publish(bus, "1")
+    async with consuming(await connect("elsewhere"), holds_back):
+        await wait_until(often)
+    async with consuming(bus, fails_once):
+        await settled(bus)
+    assert raised == 2
+    assert await bus.last(DEAD, bus.subjects.dead("EVT", 1)) is None
 
 
 async def test_a_message_that_is_held_back_is_not_set_aside_however_often_it_came(bus: Bus) -> None:
@@ -200,16 +232,16 @@ async def test_a_message_that_is_held_back_is_not_set_aside_however_often_it_cam
         nonlocal came
         came += 1
         tries.append(message.deliveries)
-        if came <= MOST_DELIVERIES + 2:
+        if came <= MOST_FAILURES + 2:
             return RetryAfter(0, waits=True)
-        if came == MOST_DELIVERIES + 3:
+        if came == MOST_FAILURES + 3:
             raise RuntimeError("broken for a moment")
         return Ack()
 
     await publish(bus, "1")
     async with consuming(bus, handler):
         await settled(bus)
-    assert tries == [1] * (MOST_DELIVERIES + 3) + [2]
+    assert tries == [1] * (MOST_FAILURES + 3) + [2]
     assert await bus.last(DEAD, bus.subjects.dead("EVT", 1)) is None
 
 

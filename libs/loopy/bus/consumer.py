@@ -23,13 +23,13 @@ from loopy.bus.undecodable import Undecodable
 from loopy.bus.wire import Arrived
 from loopy.bus.workers import Workers
 
-MOST_DELIVERIES = 10
+MOST_FAILURES = 10
 FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 60.0
 TICK_S = 0.25
 UNSETTLED_RETRY_S = 5.0
 REFUSED_S = 30.0
-MOST_WAITING = 20_000
+MOST_COUNTED = 20_000
 
 ACK, NAK, IN_PROGRESS = b"+ACK", b"-NAK", b"+WPI"
 
@@ -51,11 +51,14 @@ class _InHand(msgspec.Struct):
     extended_at: float
 
 
-def after_failure(error: BaseException, deliveries: int) -> Verdict:
-    """What becomes of a message whose handler raised: again, ever later; a dead letter when it never helped."""
-    if deliveries >= MOST_DELIVERIES:
+def after_failure(error: BaseException, failures: int) -> Verdict:
+    """What becomes of a message whose handler raised so often: again, ever later; a dead letter when it never helped.
+
+    Those of this process count, not deliveries: a message may have been held back many times, here or elsewhere.
+    """
+    if failures >= MOST_FAILURES:
         return DeadLetter("handler_failed", f"{type(error).__name__}: {error}")
-    return RetryAfter(min(FIRST_RETRY_S * 2 ** max(0, deliveries - 1), LONGEST_RETRY_S))
+    return RetryAfter(min(FIRST_RETRY_S * 2 ** max(0, failures - 1), LONGEST_RETRY_S))
 
 
 class Consumption:
@@ -79,6 +82,7 @@ class Consumption:
         self._bury = bury
         self._in_hand: dict[int, _InHand] = {}
         self._waits: dict[int, int] = {}
+        self._failures: dict[int, int] = {}
         self._stopping = False
         self._extension: asyncio.TimerHandle | None = None
         self._workers = Workers(self._process)
@@ -160,10 +164,9 @@ class Consumption:
         self._pull.top_up()
 
     async def _judge(self, held: _InHand) -> Verdict:
-        message = held.message
         try:
-            message = held.original = original_of(self._subjects, message)
-            return await self._handler(message)
+            held.original = original_of(self._subjects, held.message)
+            return await self._handler(held.original)
         except Undecodable as error:
             return DeadLetter(error.reason, error.detail, foreign=True)
         except MessageTooLarge as error:
@@ -171,22 +174,22 @@ class Consumption:
         except asyncio.CancelledError as error:
             if self._stopping or _being_cancelled():
                 raise
-            return self._failed(error, message)
+            return self._failed(error, held)
         except Exception as error:  # noqa: BLE001  whatever a handler does, the loop goes on
-            return self._failed(error, message)
+            return self._failed(error, held)
 
-    def _failed(self, error: BaseException, message: Message) -> Verdict:
-        _log.error("handler.failed", exc_info=error, extra=self._about(message))
-        return after_failure(error, message.deliveries)
+    def _failed(self, error: BaseException, held: _InHand) -> Verdict:
+        _log.error("handler.failed", exc_info=error, extra=self._about(held.original))
+        return after_failure(error, _count(self._failures, held.message.sequence))
 
     async def _perform(self, verdict: Verdict, held: _InHand) -> None:
         match verdict:
             case Ack():
                 self._losses.succeeded()
-                self._waits.pop(held.message.sequence, None)
+                self._forget(held.message.sequence)
                 self._answer(held, ACK)
             case RetryAfter(delay_s, waits=True):
-                self._count_wait(held.message.sequence)
+                _count(self._waits, held.message.sequence)
                 self._answer(held, _later(delay_s))
             case RetryAfter(delay_s):
                 self._answer(held, _later(delay_s))
@@ -194,6 +197,7 @@ class Consumption:
                 self._answer(held, _later(UNSETTLED_RETRY_S))
             case DeadLetter():
                 await self._set_aside(verdict, held.original)
+                self._forget(held.message.sequence)
                 self._answer(held, ACK)
             case _:
                 assert_never(verdict)
@@ -204,11 +208,9 @@ class Consumption:
         if not verdict.foreign:
             self._losses.lost(message.replay or message.sequence, verdict.reason, asyncio.get_running_loop().time())
 
-    def _count_wait(self, sequence: int) -> None:
-        """Remember that a delivery was no try; of the many that others may have settled, the oldest are forgotten."""
-        self._waits[sequence] = self._waits.pop(sequence, 0) + 1
-        if len(self._waits) > MOST_WAITING:
-            self._waits.pop(next(iter(self._waits)))
+    def _forget(self, sequence: int) -> None:
+        for counts in (self._waits, self._failures):
+            counts.pop(sequence, None)
 
     def _answer(self, held: _InHand, answer: bytes) -> None:
         self._in_hand.pop(held.message.sequence, None)
@@ -251,6 +253,15 @@ class Consumption:
             "sequence": message.sequence,
             "deliveries": message.deliveries,
         }
+
+
+def _count(counts: dict[int, int], sequence: int) -> int:
+    """How often something happened to a message, once more now; of the many that others may have settled, the oldest
+    are forgotten."""
+    counts[sequence] = counts.pop(sequence, 0) + 1
+    if len(counts) > MOST_COUNTED:
+        counts.pop(next(iter(counts)))
+    return counts[sequence]
 
 
 def _being_cancelled() -> bool:

@@ -83,7 +83,7 @@ class Executor:
             return Ack() if await self._is_settled(request) else RetryAfter(STILL_LOOK_S, waits=True)
         lease = await self._leases.take(request.run, request.step, request.epoch, request.attempt)
         if lease is None:
-            return RetryAfter(self._leases.seconds / 2)
+            return RetryAfter(self._leases.seconds / 2, waits=True)
         try:
             return await self._under_lease(message, request, lease)
         except BaseException:
@@ -135,7 +135,7 @@ class Executor:
         except LeaseLost:
             _about(request).warning("attempt.lost")
             self._metrics.add(ATTEMPTS, request.workflow, "abandoned", "lease_lost")
-            return RetryAfter(self._leases.seconds)
+            return RetryAfter(self._leases.seconds, waits=True)
         except Superseded:
             _about(request).info("attempt.stopped")
             self._metrics.add(ATTEMPTS, request.workflow, "abandoned", "settled_elsewhere")
