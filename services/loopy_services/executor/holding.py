@@ -47,9 +47,8 @@ class Holding:
                     await self._confirm_after(self._every_s / 2)
             working.result()
         finally:
-            if not working.done():
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)  # it may have failed of itself, at the same moment
 
     async def _recorded(self, work: Callable[[], Awaitable[T]], record: Callable[[T], Awaitable[object]]) -> None:
         """A process that stood still may have lost its lease without having noticed: what the work gives is not
