@@ -5,6 +5,7 @@ change is stored only after what its author saw, so nobody undoes what he does n
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, TypeAlias, assert_never
@@ -92,10 +93,9 @@ class Control:
 
     async def wait(self, seconds: float) -> None:
         """Return as soon as something else holds, at the latest after so long."""
-        try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     def _see(self, message: Message) -> None:
         said = _read(message)

@@ -34,5 +34,6 @@ async def connect(settings: Settings, name: str, stopping: asyncio.Event) -> Bus
         except BusError as error:
             raise CannotStart(str(error)) from None
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), RETRY_S)
+            async with asyncio.timeout(RETRY_S):
+                await stopping.wait()
             return None

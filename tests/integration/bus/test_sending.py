@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from nats.errors import OutboundBufferLimitError
 
 from loopy.bus.tolerant import TolerantClient
@@ -86,4 +87,28 @@ async def test_what_is_sent_in_one_turn_of_the_loop_arrives_in_order(nats_url: s
     client.send(publication("order.late", "", b"late"))
     await client.flush()
     assert len(got) == 500
+    await client.close()
+
+
+async def test_a_flush_that_is_cancelled_as_its_answer_comes_is_cancelled(
+    nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = TolerantClient()
+    await client.connect(nats_url)
+    asked: list[asyncio.Future[bool]] = []
+
+    async def ask(answer: asyncio.Future[bool]) -> None:
+        asked.append(answer)
+
+    monkeypatch.setattr(client, "_send_ping", ask)
+
+    async def has_asked() -> bool:
+        return bool(asked)
+
+    flushing = asyncio.create_task(client.flush())
+    await wait_until(has_asked)
+    asked[0].set_result(True)
+    flushing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await flushing
     await client.close()
