@@ -16,6 +16,7 @@ from loopy.bus.collapse import IN_A_ROW
 from loopy.bus.deadletters import list_dead
 from loopy.bus.messages import Outgoing
 from loopy.bus.streams import RUNS
+from loopy.runs.ids import sensor_source
 from tests.support.command_line import LOOPY, TIMEOUT_S, Run, Started, environment, loopy
 from tests.support.shop import executions_of
 from tests.support.waiting import wait_until
@@ -221,7 +222,8 @@ async def test_a_service_for_which_everything_fails_stops_and_says_so(
     bus: Bus, nats_url: str, namespace: str, shop: Path
 ) -> None:
     for number in range(20 * IN_A_ROW):
-        await bus.publish_once(Outgoing(bus.subjects.event("Nobodys", str(number)), b"{}"))
+        headers = {"ce-source": sensor_source("orders")}
+        await bus.publish_once(Outgoing(bus.subjects.event("Nobodys", str(number)), b"{}", headers))
     words = ("serve", "dispatcher", shop, "--nats", nats_url, "--namespace", namespace)
     with Started(*words) as dispatcher:
         said = dispatcher.complaint("error: ")

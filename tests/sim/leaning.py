@@ -11,7 +11,8 @@ class Leaning(msgspec.Struct, frozen=True):
     `steered`, `lied_to`, `large`, `scheduled`, `slots` and `spend` are in how many of all worlds people steer the runs,
     strangers lie, values are large, there is a schedule, runs need slots, money is limited; `cancelling` how often who
     steers a run cancels it. Of `janitors` there is one of these numbers, of other services there are at least so many
-    `replicas`, where there may be more than one. `storm` is what of the weather is not left to the seed.
+    `replicas`, where there may be more than one. The workflow of most runs has at least so many `steps`, and each step
+    waits for so many others at most (`joins`). `storm` is what of the weather is not left to the seed.
     """
 
     steered: float = 0.5
@@ -23,6 +24,8 @@ class Leaning(msgspec.Struct, frozen=True):
     cancelling: float = 0.12
     janitors: tuple[int, ...] = (0, 1, 2)
     replicas: int = 1
+    steps: int = 1
+    joins: int = 3
     storm: dict[str, float] = {}
 
     def weather(self, storm: Storm) -> Storm:

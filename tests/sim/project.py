@@ -43,7 +43,7 @@ class Project(msgspec.Struct, frozen=True):
 
 def project_of(rng: random.Random, leaning: Leaning) -> Project:
     """A project: a workflow or two on `Begin`, one on the events that they emit, perhaps a schedule and a poll."""
-    workflows = [_workflow(rng, "main", EventTrigger("Begin"), rng.randint(1, 5))]
+    workflows = [_workflow(rng, "main", EventTrigger("Begin"), rng.randint(leaning.steps, 5), leaning.joins)]
     if rng.random() < 0.4:
         workflows.append(_workflow(rng, "other", EventTrigger("Begin"), rng.randint(1, 3)))
     workflows.append(_workflow(rng, "follow", EventTrigger("Follow"), rng.randint(1, 2)))
@@ -97,13 +97,15 @@ def _with_slots(rng: random.Random, workflow: Workflow, shared: str) -> Workflow
     return msgspec.structs.replace(workflow, concurrency=concurrency)
 
 
-def _workflow(rng: random.Random, name: str, trigger: EventTrigger | CronTrigger, size: int) -> Workflow:
-    return Workflow(name, trigger, tuple(_step(rng, name, number) for number in range(size)))
+def _workflow(
+    rng: random.Random, name: str, trigger: EventTrigger | CronTrigger, size: int, joins: int = 3
+) -> Workflow:
+    return Workflow(name, trigger, tuple(_step(rng, name, number, joins) for number in range(size)))
 
 
-def _step(rng: random.Random, workflow: str, number: int) -> Step:
+def _step(rng: random.Random, workflow: str, number: int, joins: int) -> Step:
     before = [f"s{earlier}" for earlier in range(number)]
-    after = tuple(sorted(rng.sample(before, rng.randint(1, min(3, number))))) if number else ()
+    after = tuple(sorted(rng.sample(before, rng.randint(1, min(joins, number))))) if number else ()
     whens = ["event.n > 3"] if workflow != "cron" else []
     whens += [f"{name}.n < 7" for name in after]
     return Step(

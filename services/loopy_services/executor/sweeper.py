@@ -31,7 +31,7 @@ class Sweeper:
         async for message in self._bus.read(RUNS, [self._bus.subjects.end("*")], after=position, follow=True):
             if not _ended(self._bus, message):
                 continue
-            run = message.subject.split(".")[-3]
+            run = message.subject.split(".")[3]
             for provider in self._providers.made:
                 await _sweep(provider, run)
 

@@ -93,7 +93,7 @@ class Janitor:
         So it is while one of its facts, perhaps in the hands of a dispatcher that died, may still be delivered: what
         follows from it, such as an event, would be lost with it.
         """
-        run = end.subject.split(".")[-3]
+        run = end.subject.split(".")[3]
         journal = await self._bus.last_each(RUNS, [self._subjects.journal(run)])
         stands = next((fact for fact in journal if fact.subject == end.subject), None)
         if stands is None or stands.sequence < end.sequence:
