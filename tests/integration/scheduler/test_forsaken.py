@@ -20,11 +20,10 @@ from loopy.runs.records import (
 )
 from loopy_services.scheduler.forsaken import Forsaken
 from loopy_services.scheduler.janitor import Janitor
+from tests.integration.scheduler.test_janitor import AT, IN_A_MONTH, KEEP, TOMBSTONES, a_run, janitor, left_of
 
 # Dispatchers have dealt with all that is stored here: there are none.
 pytestmark = pytest.mark.usefixtures("dealt_with")
-
-from tests.integration.scheduler.test_janitor import AT, IN_A_MONTH, KEEP, TOMBSTONES, a_run, janitor, left_of
 
 
 async def a_failed_run(bus: Bus, number: int = 1) -> str:
