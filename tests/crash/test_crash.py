@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from loopy.bus.writing import EXPECTED_SEQUENCE
 from tests.crash import executions, promises, steering, times
 from tests.crash.campaign import PROMISES, Ended
 from tests.crash.evidence import Evidence, Stored
@@ -233,3 +234,28 @@ def test_the_checker_sees_what_is_doctored(ended: Ended, promise: Promise, docto
     journal = Journal(evidence)
     assert list(promise(evidence, journal, Lives(journal)))
     assert promise in PROMISES
+
+
+@pytest.mark.parametrize(("behind", "breaches"), [("0", 1), ("999999", 0)])
+def test_a_lease_of_which_the_watch_saw_no_more_than_a_renewal_was_taken_nobody_knows_when(
+    ended: Ended, behind: str, breaches: int
+) -> None:
+    evidence = ended.evidence
+    journal = Journal(evidence)
+    lives = Lives(journal)
+    executed = next(
+        each
+        for each in evidence.executions
+        if each.attempt_of[3] in journal.results.get(each.attempt_of[:3], {})
+        and sum(other.attempt_of == each.attempt_of for other in evidence.executions) == 1
+    )
+    result = journal.results[executed.attempt_of[:3]][executed.attempt_of[3]]
+    subject = "lease." + ".".join(map(str, executed.attempt_of))
+    renewal = msgspec.structs.replace(
+        next(lease for lease in evidence.leases if lease.subject == subject),
+        headers={EXPECTED_SEQUENCE: behind},
+        at_s=result.at_s + 60,
+    )
+    others = tuple(lease for lease in evidence.leases if lease.subject != subject)
+    doctored = msgspec.structs.replace(evidence, leases=(*others, renewal))
+    assert len(list(executions.executions_are_under_leases(doctored, journal, lives))) == breaches
