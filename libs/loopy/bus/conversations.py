@@ -22,9 +22,11 @@ class Conversation:
         self._ended = ended
 
     def add(self, answer: Arrived) -> None:
-        """Take the next answer."""
+        """Take the next answer. What comes behind the last is nobody's: in a cluster without a leader two may answer."""
+        if self.complete.done():
+            return
         self._answers.append(answer)
-        if self._ended(answer) and not self.complete.done():
+        if self._ended(answer):
             self.complete.set_result(self._answers)
 
     def fail(self, why: Exception) -> None:
