@@ -22,7 +22,7 @@ class Conversation:
         self._ended = ended
 
     def add(self, answer: Arrived) -> None:
-        """Take the next answer. What comes behind the last is nobody's: in a cluster without a leader two may answer."""
+        """Take the next answer. What follows the last is nobody's: in a cluster without a leader two may answer."""
         if self.complete.done():
             return
         self._answers.append(answer)
