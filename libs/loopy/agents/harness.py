@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from loopy.compiler.plan import Agent, Fields, Step
+from loopy.agents.spend import Meter
+from loopy.compiler.plan import Agent, Fields, Price, Step
 from loopy.runs.records import AttemptRequested, Usage
 from loopy.sandboxes.provider import SandboxSession
 
@@ -18,7 +19,8 @@ class Assignment(msgspec.Struct, frozen=True):
     `events` has the field types of every event that the step may emit, by name. `lease` is a fencing token: of two
     executors that believe they have the attempt, the one with the larger token is right. `hint` is what the project's
     `rehearsal/<workflow>/<step>.json` says, or None. `attempt.spend_usd` is the most that it may cost, the least that
-    is left of any limit (None: no cap): a runtime stops when it is spent.
+    is left of any limit (None: no cap): a runtime stops when it is spent. `price` is that of the agent's model, if
+    it is known; `meter` counts what the attempt uses while it works, so that it counts though the attempt is stopped.
     """
 
     attempt: AttemptRequested
@@ -28,6 +30,8 @@ class Assignment(msgspec.Struct, frozen=True):
     events: Mapping[str, Fields]
     lease: int
     hint: Any = None
+    price: Price | None = None
+    meter: Meter = msgspec.field(default_factory=Meter)
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -6,6 +6,8 @@ from loopy.compiler.plan import Agent, Plan, Sandbox
 
 DEFAULT_SANDBOX = Sandbox("default", isolation="none")
 WITHOUT_SANDBOX = frozenset({"rehearsal"})
+# What a runtime needs one of in the environment of its executor.
+KEYS = {"anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")}
 
 
 def unrunnable(plan: Plan, runtimes: Collection[str], providers: Collection[str]) -> list[str]:
@@ -19,6 +21,13 @@ def unrunnable(plan: Plan, runtimes: Collection[str], providers: Collection[str]
     for sandbox in used_sandboxes(plan):
         reasons.extend(_sandbox_reasons(sandbox, providers))
     return reasons
+
+
+def missing_keys(plan: Plan, variables: Collection[str]) -> list[str]:
+    """A sentence for each runtime that used agents need and whose key is none of these variables."""
+    runtimes = sorted({agent.runtime for agent in used_agents(plan) if agent.runtime in KEYS})
+    lacking = (runtime for runtime in runtimes if not any(key in variables for key in KEYS[runtime]))
+    return [f"runtime `{runtime}` needs {KEYS[runtime][0]} in the environment of its executor" for runtime in lacking]
 
 
 def plain_processes(plan: Plan) -> list[str]:

@@ -91,12 +91,14 @@ def _plan(project: Path, findings: list[Finding]) -> "Plan | None":
 
 def _agents(plan: "Plan") -> Iterator[Finding]:
     from loopy.agents.installed import installed_runtimes
-    from loopy.agents.readiness import plain_processes, unrunnable
+    from loopy.agents.readiness import missing_keys, plain_processes, unrunnable
     from loopy.runs.unenforced import unenforced
     from loopy.sandboxes.installed import installed_providers
 
     reasons = unrunnable(plan, installed_runtimes(), installed_providers())
     yield from (Finding("missing", reason) for reason in reasons)
+    for reason in missing_keys(plan, [name for name, value in os.environ.items() if value]):
+        yield Finding("missing", reason, "set it where `loopy run` or the executor is started")
     if not reasons:
         yield Finding("ok", "every tool, runtime and sandbox provider that steps use is there")
     yield from (Finding("attention", warning) for warning in (*plain_processes(plan), *unenforced(plan)))

@@ -1,6 +1,7 @@
 """Under `loopy run` an edit becomes the plan by which new runs are started, or it is told why it does not."""
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -133,10 +134,13 @@ def warning(sentence: str) -> Line:
 def hold_runnable(plan: Plan, *, rehearse: bool) -> None:
     """CannotStart that lists what a run with real agents lacks here; a rehearsal lacks nothing."""
     from loopy.agents.installed import installed_runtimes
-    from loopy.agents.readiness import unrunnable
+    from loopy.agents.readiness import missing_keys, unrunnable
     from loopy.sandboxes.installed import installed_providers
 
-    missing = [] if rehearse else unrunnable(plan, installed_runtimes(), installed_providers())
+    if rehearse:
+        return
+    missing = unrunnable(plan, installed_runtimes(), installed_providers())
+    missing += missing_keys(plan, [name for name, value in os.environ.items() if value])
     if missing:
         raise CannotStart("\n".join(missing))
 

@@ -10,6 +10,7 @@ from loopy.agents.output import settle
 from loopy.agents.prompt import compose
 from loopy.bus.sizes import room_for
 from loopy.bus.subjects import Subjects
+from loopy.compiler.catalogue import PRICES, price_of
 from loopy.compiler.plan import Agent, Plan
 from loopy.compiler.templates import RenderError, render
 from loopy.runs.records import (
@@ -87,7 +88,8 @@ def assign(plan: Plan, request: AttemptRequested, agent: Agent, lease: int, hint
         prose = render(step.prose, request.event.data, request.inputs)
     except RenderError as error:
         raise HarnessError("bad_prompt", f"{step.path} cannot be rendered: {error}", retryable=False) from error
-    return Assignment(request, step, agent, compose(agent, step, prose, events), events, lease, hint)
+    price = price_of(agent.model, PRICES | plan.prices)
+    return Assignment(request, step, agent, compose(agent, step, prose, events), events, lease, hint, price)
 
 
 def settled(assignment: Assignment, reply: Reply) -> Settled:
@@ -99,10 +101,13 @@ def settled(assignment: Assignment, reply: Reply) -> Settled:
     return Settled(output, emits, reply.usage)
 
 
-def timed_out(request: AttemptRequested) -> HarnessError:
+def timed_out(request: AttemptRequested, used: Usage) -> HarnessError:
     """The attempt took all that was left of its step's wall clock, so there is nothing left for another."""
     return HarnessError(
-        "timed_out", f"stopped after {request.wall_clock_s:g} s, all that was left of its wall clock", retryable=False
+        "timed_out",
+        f"stopped after {request.wall_clock_s:g} s, all that was left of its wall clock",
+        retryable=False,
+        usage=used,
     )
 
 

@@ -47,7 +47,7 @@ class Execution:
                 return await self._answer(assignment, harness, sandbox)
         except TimeoutError:
             if clock.expired():
-                raise core.timed_out(request) from None
+                raise core.timed_out(request, assignment.meter.used) from None
             raise
 
     async def _answer(self, assignment: Assignment, harness: Harness, sandbox: Sandbox | None) -> core.Settled:

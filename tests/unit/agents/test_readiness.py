@@ -6,7 +6,7 @@ import pytest
 
 from loopy.agents.harness import HarnessError
 from loopy.agents.installed import Runtimes, installed_runtimes
-from loopy.agents.readiness import plain_processes, unrunnable
+from loopy.agents.readiness import missing_keys, plain_processes, unrunnable
 from loopy.compiler.plan import Agent, EventTrigger, Plan, Sandbox, Step, Workflow
 from loopy.sandboxes.installed import Providers, installed_providers
 from loopy.sandboxes.provider import SandboxError
@@ -76,3 +76,12 @@ def test_an_unknown_runtime_or_provider_lists_what_there_is(tmp_path: Any) -> No
         Runtimes().get("comand")
     with pytest.raises(SandboxError, match=r"no sandbox provider `locl` is installed; installed: .*local.*did you"):
         Providers(tmp_path).get("locl")
+
+
+def test_a_runtime_whose_key_is_missing_says_which() -> None:
+    plan = planned(Agent("Fixer", "anthropic", model="claude-sonnet-4-6", sandbox="s"), Sandbox("s"))
+    assert missing_keys(plan, ["PATH"]) == [
+        "runtime `anthropic` needs ANTHROPIC_API_KEY in the environment of its executor"
+    ]
+    assert missing_keys(plan, ["ANTHROPIC_AUTH_TOKEN"]) == []
+    assert missing_keys(planned(Agent("Fixer", "command", sandbox="s"), Sandbox("s")), []) == []

@@ -1,0 +1,1 @@
+"""Runtimes, against models that say what is written for them."""
