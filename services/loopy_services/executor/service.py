@@ -21,6 +21,7 @@ from loopy.agents.readiness import plain_processes, used_sandboxes
 from loopy.bus.client import Bus, BusError
 from loopy.bus.codec import record_message
 from loopy.bus.facts import read_fact, readable_facts
+from loopy.bus.journal import read_run
 from loopy.bus.leases import Lease, Leases
 from loopy.bus.messages import Ack, DeadLetter, Message, Outgoing, RetryAfter, Verdict, patience
 from loopy.bus.plans import PlanStore
@@ -93,12 +94,16 @@ class Executor:
     async def _is_held_back(self, request: AttemptRequested) -> bool:
         """Whether an attempt may not begin yet, because somebody had its run, its workflow or everything stand still.
 
-        While everything does, this slot can do nothing else: so it waits here, and no message goes to and fro.
+        While everything does, this slot can do nothing else: so it waits here, and no message goes to and fro. Who does
+        not hear of the server may not have heard of a pause, and looks into the journal.
         """
         control = self._steering.control
         if control.now.halted:
             await control.wait(STILL_LOOK_S)
-        return self._steering.is_paused(request.run) or control.now.halts(request.workflow)
+        if self._steering.is_paused(request.run) or control.now.halts(request.workflow):
+            return True
+        state = None if self._steering.is_current else await read_run(self._bus, request.run)
+        return state is not None and state.paused is not None
 
     async def _under_lease(self, message: Message, request: AttemptRequested, lease: Lease) -> Verdict:
         """Execute an attempt that nobody else executes now.

@@ -75,6 +75,14 @@ async def test_an_attempt_of_an_epoch_that_is_past_is_not_executed_though_nobody
         assert await handled(tmp_path, F.started(), resumed) == Ack()
 
 
+async def test_an_executor_that_does_not_hear_of_the_server_looks_whether_a_run_is_paused(tmp_path: Path) -> None:
+    paused = RunPaused(F.run, FLOW.name, 0, NOW, "ann")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Executor, "_execute", _refuse)
+        verdict = await handled(tmp_path, F.started(), unheard=(paused,), at=SystemClock().now())
+    assert isinstance(verdict, RetryAfter)
+
+
 async def test_an_executor_that_does_not_hear_of_the_server_looks_whether_a_run_was_cancelled(tmp_path: Path) -> None:
     cancelled = RunCancelled(F.run, FLOW.name, NOW, "ann")
     with pytest.MonkeyPatch.context() as patch:
