@@ -41,8 +41,13 @@ def steps_wait_for_what_comes_before(history: History) -> Iterator[str]:
 
 
 def attempts_follow_failures(history: History) -> Iterator[str]:
-    """Attempts of each epoch are numbered from 1; a later one follows a failure, and there are as many as allowed."""
-    failures = {(f.run, f.step, f.epoch, f.attempt): (entry, f) for entry, f in history.records(AttemptFailed)}
+    """Attempts of each epoch are numbered from 1; a later one follows a failure, and there are as many as allowed.
+
+    Of an attempt whose run was archived a second failure may be stored, when its event is delivered again after that.
+    """
+    failures: dict[Key, tuple[Entry, AttemptFailed]] = {}
+    for entry, failure in history.records(AttemptFailed):
+        failures.setdefault((failure.run, failure.step, failure.epoch, failure.attempt), (entry, failure))
     for entry, asked in history.records(AttemptRequested):
         where = _where(asked)
         policy = history.plan.workflows[asked.workflow].step(asked.step).retry

@@ -5,12 +5,13 @@ import pytest
 from loopy.bus.codec import record_message
 from loopy.bus.memory.stream import Kept
 from loopy.bus.subjects import Subjects
-from loopy.runs.records import Record, RunEnded
-from tests.sim.attempts import agents_work_again_only_after_a_loss
+from loopy.compiler.plan import Retry
+from loopy.runs.records import AttemptRequested, Record, RunEnded
+from tests.sim.attempts import agents_work_again_only_after_a_loss, attempts_follow_failures
 from tests.sim.entries import Entry, Execution, Loss
 from tests.sim.history import History
 from tests.sim.invariants import outcomes_are_right
-from tests.support.facts import Facts, at, plan, step, workflow
+from tests.support.facts import NOW, PLAN, Facts, at, plan, step, workflow
 
 FLOW = workflow(step("a"))
 FACTS = Facts(FLOW)
@@ -71,3 +72,16 @@ def test_a_run_stands_as_failed_by_the_failure_of_its_epoch_though_one_of_an_epo
     assert forsaken(60, resumed, (30, again), (31, newest), (34, late)) == []
     assert forsaken(40, resumed, (30, again), (31, newest), (34, late)) != []
     assert forsaken(60, resumed, (30, again), (34, late)) != []
+
+
+@pytest.mark.parametrize(("failed_at", "breached"), [(10, False), (30, True)])
+def test_an_attempt_follows_the_first_failure_of_the_one_before(failed_at: float, breached: bool) -> None:
+    twice = Facts(workflow(step("a", retry=Retry(2))))
+    asked = AttemptRequested(twice.run, "w", "a", 2, PLAN, twice.event, {}, 60.0, NOW)
+    failed = twice.failed("a")
+    facts = sorted(
+        [(0.0, twice.started()), (failed_at, failed), (20.0, asked), (60.0, failed)], key=lambda each: each[0]
+    )
+    history = history_of(*facts)
+    history.plan = plan(twice.workflow)
+    assert bool(list(attempts_follow_failures(history))) is breached

@@ -7,8 +7,9 @@ from tests.sim.invariants import breaches
 from tests.sim.world import simulate
 
 SEEDS = 60
-# Seeds that once showed what was wrong: an event's second message that was handled before its first, and stood.
-REMEMBERED = (26, 51, 104, 168, 206, 944, 1084, 1293, 1340)
+# Seeds that once showed what was wrong, with the engine or with a rule. Any change of the engine deals them anew: what
+# each of them showed has a test of its own.
+REMEMBERED = (858, 904, 1277, 1404, 1701, 2931, 3765)
 
 
 @pytest.mark.parametrize("seed", [*range(SEEDS), *REMEMBERED])
