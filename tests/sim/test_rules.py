@@ -79,9 +79,8 @@ def test_an_attempt_follows_the_first_failure_of_the_one_before(failed_at: float
     twice = Facts(workflow(step("a", retry=Retry(2))))
     asked = AttemptRequested(twice.run, "w", "a", 2, PLAN, twice.event, {}, 60.0, NOW)
     failed = twice.failed("a")
-    facts = sorted(
-        [(0.0, twice.started()), (failed_at, failed), (20.0, asked), (60.0, failed)], key=lambda each: each[0]
-    )
+    facts: list[tuple[float, Record]] = [(0.0, twice.started()), (failed_at, failed), (20.0, asked), (60.0, failed)]
+    facts.sort(key=lambda each: each[0])
     history = history_of(*facts)
     history.plan = plan(twice.workflow)
     assert bool(list(attempts_follow_failures(history))) is breached
