@@ -162,10 +162,12 @@ def _life(journal: Journal, life: Life) -> Iterator[Breach]:
 
 
 def _is_late(journal: Journal, life: Life, result: Stored) -> bool:
-    """Whether a result is of an attempt that was still executed when its run had been cancelled: whatever it did, its
-    directory may have been removed meanwhile."""
+    """Whether a result is of an attempt that was still executed when its run had been cancelled, or had ended by what
+    was made to run anew: whatever it did, its directory may have been removed meanwhile."""
     end = journal.ends.get(life.run)
-    return life.run in journal.cancels and end is not None and result.sequence > end.sequence
+    if end is None or result.sequence < end.sequence:
+        return False
+    return life.run in journal.cancels or life.until < end.sequence
 
 
 def steps_come_after_their_predecessors(evidence: Evidence, journal: Journal, lives: Lives) -> Iterator[Breach]:

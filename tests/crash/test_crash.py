@@ -9,7 +9,8 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -18,8 +19,9 @@ from loopy.bus.writing import EXPECTED_SEQUENCE
 from tests.crash import executions, promises, steering, times
 from tests.crash.campaign import PROMISES, Ended
 from tests.crash.evidence import Evidence, Stored
+from tests.crash.expectations import Fate
 from tests.crash.journal import Journal
-from tests.crash.lives import Lives
+from tests.crash.lives import Life, Lives
 from tests.crash.play import SHORT, play
 from tests.crash.processes import Exit
 from tests.crash.promises import Promise
@@ -259,3 +261,11 @@ def test_a_lease_of_which_the_watch_saw_no_more_than_a_renewal_was_taken_nobody_
     others = tuple(lease for lease in evidence.leases if lease.subject != subject)
     doctored = msgspec.structs.replace(evidence, leases=(*others, renewal))
     assert len(list(executions.executions_are_under_leases(doctored, journal, lives))) == breaches
+
+
+@pytest.mark.parametrize(("until", "late"), [(20, True), (30, False)])
+def test_a_result_is_late_that_is_of_a_life_which_another_replaced_before_the_run_ended(until: int, late: bool) -> None:
+    end, result = (Stored("RUN", number, "", {}, b"", 0.0) for number in (30, 31))
+    journal = cast("Journal", SimpleNamespace(ends={"r": end}, cancels={}))
+    life = Life("r", "s", 0, Fate("succeeded"), {}, until, is_cut=False)
+    assert promises._is_late(journal, life, result) is late
