@@ -18,7 +18,7 @@ _FIELDS = "{ number: int, text: str }"
 _FILES = {
     "project/registry.yml": f"""\
 defaults:
-  agent: {{ harness: {{ runtime: anthropic, model: none }} }}
+  agent: {{ harness: {{ runtime: codex, model: none }} }}
 agents:
   Nobody: {{}}
 events:
@@ -42,7 +42,7 @@ class Nothing:
         return Reply({"number": data["number"], "text": data["text"]})
 ''',
     "runtime/nothing-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: nothing\nVersion: 1\n",
-    "runtime/nothing-1.dist-info/entry_points.txt": "[loopy.agents]\nanthropic = nothing:Nothing\n",
+    "runtime/nothing-1.dist-info/entry_points.txt": "[loopy.agents]\ncodex = nothing:Nothing\n",
 }
 _EDGES = {
     "chain": {"a": f"on: {CHAIN}", "b": "after: a", "c": "after: b", "d": "after: c"},
