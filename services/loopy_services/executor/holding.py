@@ -47,8 +47,11 @@ class Holding:
                     await self._confirm_after(self._every_s / 2)
             working.result()
         finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)  # it may have failed of itself, at the same moment
+            if not working.done():
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+            elif not working.cancelled():
+                working.exception()  # it may have failed of itself, as the lease was found lost here
 
     async def _recorded(self, work: Callable[[], Awaitable[T]], record: Callable[[T], Awaitable[object]]) -> None:
         """A process that stood still may have lost its lease without having noticed: what the work gives is not
